@@ -1,0 +1,1 @@
+//! Deep-learning pipelines over tables of images.
