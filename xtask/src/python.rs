@@ -1,0 +1,125 @@
+//! Programs in Python: benchmarks against what people use today, and the scripts that ask the references for the
+//! tests' expected values.
+//!
+//! Their pinned packages (`requirements.txt` beside the programs) go to a folder of Emberline's home by
+//! `pip install --target`: Debian's python3 comes without `venv`, and nothing of the system is touched.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::project::{Project, Scratch, on_path, publish, run};
+use crate::setup;
+
+const BENCHES: &str = "benches";
+const GOLDENS: &str = "tools/goldens";
+
+/// `cargo xtask bench [--release] [NAME [ARG...]]`: one program of benches/, with its own arguments.
+pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
+    let (release, args) = match args.split_first() {
+        Some((first, rest)) if first == "--release" => (true, rest),
+        _ => (false, args),
+    };
+    let known = programs(&project.root.join(BENCHES))?;
+    let Some((name, own_args)) = args.split_first() else {
+        println!("benchmarks: {}", known.join(", "));
+        return Ok(());
+    };
+    check_known(name, &known)?;
+    let mut bin = setup::run(project, None)?.bin;
+    if release {
+        bin = project.build_cli_release()?;
+    }
+    program(project, BENCHES, name, own_args, Some(&bin))
+}
+
+/// Every benchmark with tiny sizes, as a test: it must run, its figures mean nothing.
+pub(crate) fn bench_tiny(project: &Project, bin: &Path) -> Result<()> {
+    for name in programs(&project.root.join(BENCHES))? {
+        program(project, BENCHES, &name, &["--tiny".to_owned()], Some(bin))?;
+    }
+    Ok(())
+}
+
+/// `cargo xtask goldens [NAME [ARG...]]`: one script of tools/goldens/, with its own arguments.
+pub(crate) fn goldens(project: &Project, args: &[String]) -> Result<()> {
+    let known = programs(&project.root.join(GOLDENS))?;
+    let Some((name, own_args)) = args.split_first() else {
+        println!("scripts: {}", known.join(", "));
+        return Ok(());
+    };
+    check_known(name, &known)?;
+    program(project, GOLDENS, name, own_args, None)
+}
+
+/// Runs `folder/name.py` in the checkout with the folder's packages; `bin` is put on its path.
+fn program(project: &Project, folder: &str, name: &str, args: &[String], bin: Option<&Path>) -> Result<()> {
+    let packages = packages(project, folder)?;
+    let mut python = project.command("python3");
+    python.arg(format!("{folder}/{name}.py")).args(args).env("PYTHONPATH", packages);
+    if let Some(bin) = bin {
+        on_path(&mut python, bin)?;
+    }
+    run(&mut python)
+}
+
+/// The folder with the packages of `folder/requirements.txt`, installed unless it already has exactly these.
+fn packages(project: &Project, folder: &str) -> Result<PathBuf> {
+    let requirements = project.root.join(folder).join("requirements.txt");
+    let wanted = std::fs::read(&requirements).with_context(|| requirements.display().to_string())?;
+    let installed = project.home.join("python").join(folder.replace('/', "-"));
+    if std::fs::read(installed.join("requirements.txt")).is_ok_and(|found| found == wanted) {
+        return Ok(installed);
+    }
+    let scratch = Scratch::new(&project.home, "python")?;
+    let target = scratch.path().join("packages");
+    let mut pip = project.command("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts"]);
+    run(pip.arg("--target").arg(&target).arg("--requirement").arg(&requirements))?;
+    std::fs::write(target.join("requirements.txt"), &wanted)?;
+    if installed.exists() {
+        std::fs::remove_dir_all(&installed)?;
+    }
+    publish(&target, &installed)?;
+    Ok(installed)
+}
+
+/// The names of a folder's programs: its *.py files but for modules that they share, which start with `_`.
+fn programs(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    if !folder.is_dir() {
+        return Ok(found);
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if let Some(stem) = name.strip_suffix(".py").filter(|stem| !stem.starts_with('_')) {
+            found.push(stem.to_owned());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn check_known(name: &str, known: &[String]) -> Result<()> {
+    if !known.iter().any(|program| program == name) {
+        bail!("no program is called '{name}'; there are {}", known.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_the_python_files_without_shared_modules() {
+        let folder = std::env::temp_dir().join(format!("xtask-programs-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["b.py", "a.py", "_shared.py", "requirements.txt"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!(programs(&folder).unwrap(), ["a", "b"]);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(check_known("c", &["a".to_owned()]).is_err());
+    }
+}
