@@ -11,8 +11,16 @@ use anyhow::{Context, Result, bail};
 use crate::project::{Project, Scratch, on_path, publish, run};
 use crate::setup;
 
-const BENCHES: &str = "benches";
-const GOLDENS: &str = "tools/goldens";
+/// A folder of programs with its `requirements.txt`, and the Python that runs them.
+struct Programs {
+    folder: &'static str,
+    python: &'static str,
+}
+
+const BENCHES: Programs = Programs { folder: "benches", python: "python3" };
+
+/// By the system's own Python, because Debian's PyTorch belongs to it.
+const GOLDENS: Programs = Programs { folder: "tools/goldens", python: "/usr/bin/python3" };
 
 /// `cargo xtask bench [--release] [NAME [ARG...]]`: one program of benches/, with its own arguments.
 pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
@@ -20,7 +28,7 @@ pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
         Some((first, rest)) if first == "--release" => (true, rest),
         _ => (false, args),
     };
-    let known = programs(&project.root.join(BENCHES))?;
+    let known = BENCHES.names(project)?;
     let Some((name, own_args)) = args.split_first() else {
         println!("benchmarks: {}", known.join(", "));
         return Ok(());
@@ -30,58 +38,64 @@ pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
     if release {
         bin = project.build_cli_release()?;
     }
-    program(project, BENCHES, name, own_args, Some(&bin))
+    BENCHES.run(project, name, own_args, Some(&bin))
 }
 
 /// Every benchmark with tiny sizes, as a test: it must run, its figures mean nothing.
 pub(crate) fn bench_tiny(project: &Project, bin: &Path) -> Result<()> {
-    for name in programs(&project.root.join(BENCHES))? {
-        program(project, BENCHES, &name, &["--tiny".to_owned()], Some(bin))?;
+    for name in BENCHES.names(project)? {
+        BENCHES.run(project, &name, &["--tiny".to_owned()], Some(bin))?;
     }
     Ok(())
 }
 
 /// `cargo xtask goldens [NAME [ARG...]]`: one script of tools/goldens/, with its own arguments.
 pub(crate) fn goldens(project: &Project, args: &[String]) -> Result<()> {
-    let known = programs(&project.root.join(GOLDENS))?;
+    let known = GOLDENS.names(project)?;
     let Some((name, own_args)) = args.split_first() else {
         println!("scripts: {}", known.join(", "));
         return Ok(());
     };
     check_known(name, &known)?;
-    program(project, GOLDENS, name, own_args, None)
+    GOLDENS.run(project, name, own_args, None)
 }
 
-/// Runs `folder/name.py` in the checkout with the folder's packages; `bin` is put on its path.
-fn program(project: &Project, folder: &str, name: &str, args: &[String], bin: Option<&Path>) -> Result<()> {
-    let packages = packages(project, folder)?;
-    let mut python = project.command("python3");
-    python.arg(format!("{folder}/{name}.py")).args(args).env("PYTHONPATH", packages);
-    if let Some(bin) = bin {
-        on_path(&mut python, bin)?;
+impl Programs {
+    fn names(&self, project: &Project) -> Result<Vec<String>> {
+        programs(&project.root.join(self.folder))
     }
-    run(&mut python)
-}
 
-/// The folder with the packages of `folder/requirements.txt`, installed unless it already has exactly these.
-fn packages(project: &Project, folder: &str) -> Result<PathBuf> {
-    let requirements = project.root.join(folder).join("requirements.txt");
-    let wanted = std::fs::read(&requirements).with_context(|| requirements.display().to_string())?;
-    let installed = project.home.join("python").join(folder.replace('/', "-"));
-    if std::fs::read(installed.join("requirements.txt")).is_ok_and(|found| found == wanted) {
-        return Ok(installed);
+    /// Runs `folder/name.py` in the checkout with the folder's packages; `bin` is put on its path.
+    fn run(&self, project: &Project, name: &str, args: &[String], bin: Option<&Path>) -> Result<()> {
+        let packages = self.packages(project)?;
+        let mut python = project.command(self.python);
+        python.arg(format!("{}/{name}.py", self.folder)).args(args).env("PYTHONPATH", packages);
+        if let Some(bin) = bin {
+            on_path(&mut python, bin)?;
+        }
+        run(&mut python)
     }
-    let scratch = Scratch::new(&project.home, "python")?;
-    let target = scratch.path().join("packages");
-    let mut pip = project.command("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts"]);
-    run(pip.arg("--target").arg(&target).arg("--requirement").arg(&requirements))?;
-    std::fs::write(target.join("requirements.txt"), &wanted)?;
-    if installed.exists() {
-        std::fs::remove_dir_all(&installed)?;
+
+    /// The folder with the packages of `requirements.txt`, installed unless it already has exactly these.
+    fn packages(&self, project: &Project) -> Result<PathBuf> {
+        let requirements = project.root.join(self.folder).join("requirements.txt");
+        let wanted = std::fs::read(&requirements).with_context(|| requirements.display().to_string())?;
+        let installed = project.home.join("python").join(self.folder.replace('/', "-"));
+        if std::fs::read(installed.join("requirements.txt")).is_ok_and(|found| found == wanted) {
+            return Ok(installed);
+        }
+        let scratch = Scratch::new(&project.home, "python")?;
+        let target = scratch.path().join("packages");
+        let mut pip = project.command(self.python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts"]);
+        run(pip.arg("--target").arg(&target).arg("--requirement").arg(&requirements))?;
+        std::fs::write(target.join("requirements.txt"), &wanted)?;
+        if installed.exists() {
+            std::fs::remove_dir_all(&installed)?;
+        }
+        publish(&target, &installed)?;
+        Ok(installed)
     }
-    publish(&target, &installed)?;
-    Ok(installed)
 }
 
 /// The names of a folder's programs: its *.py files but for modules that they share, which start with `_`.
