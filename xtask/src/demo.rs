@@ -56,9 +56,11 @@ pub(crate) fn show(project: &Project, ready: &setup::Ready, own: bool) -> Result
     ])?;
 
     let examples = one_of_each_label(&folder.join(&pictures), 3)?;
-    let mut predict = vec!["predict", "demo.ember"];
-    predict.extend(examples.iter().map(String::as_str));
-    emberline(&predict)?;
+    let examples =
+        examples.iter().map(|path| path.strip_prefix(&folder).unwrap_or(path).display().to_string());
+    let predict: Vec<String> =
+        ["predict", "demo.ember"].map(str::to_owned).into_iter().chain(examples).collect();
+    emberline(&predict.iter().map(String::as_str).collect::<Vec<_>>())?;
 
     let table = format!("traffic_imgs={pictures}");
     emberline(&["sql", QUERY, "--table", &table, "--function", "my_object_recognition_function=demo.ember"])?;
@@ -101,10 +103,10 @@ pub(crate) fn link_pictures(from: &Path, to: &Path, limit: usize) -> Result<()> 
 }
 
 /// The first picture of up to `labels` labels, to predict on.
-fn one_of_each_label(pictures: &Path, labels: usize) -> Result<Vec<String>> {
+fn one_of_each_label(pictures: &Path, labels: usize) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for label in sorted(pictures)?.iter().filter(|path| path.is_dir()) {
-        found.extend(pictures_below(label)?.first().map(|path| path.display().to_string()));
+        found.extend(pictures_below(label)?.into_iter().next());
     }
     if found.is_empty() {
         bail!("{}: expected one folder of pictures for each label, found none", pictures.display());
@@ -159,7 +161,7 @@ mod tests {
         let few = root.join("few");
         link_pictures(&from, &few, 1).unwrap();
         assert_eq!(below(&few), ["cats/b.jpg", "dogs/c.png"]);
-        assert_eq!(one_of_each_label(&few, 1).unwrap(), [few.join("cats/b.jpg").display().to_string()]);
+        assert_eq!(one_of_each_label(&few, 1).unwrap(), [few.join("cats/b.jpg")]);
         assert!(one_of_each_label(&from.join("cats/deep"), 1).is_err());
         std::fs::remove_dir_all(&root).unwrap();
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::project::{Project, run as run_command};
 use crate::setup::{self, Ready};
@@ -14,7 +14,8 @@ use crate::{demo, markdown, python};
 /// What a step may use: the checkout, and what setup has left.
 struct Gate<'a> {
     project: &'a Project,
-    ready: Option<Ready>,
+    /// Empty until someone needs it; a failure is kept, so that the steps that need it fail at once.
+    setup: Option<Result<Ready, String>>,
     own_pictures: Option<PathBuf>,
 }
 
@@ -27,7 +28,7 @@ struct Step {
 /// Setup comes early because tests and documents use what it fetches; `fmt` before it because it is quick.
 const STEPS: &[Step] = &[
     Step { name: "fmt", check: |gate| gate.cargo("fmt --all --check") },
-    Step { name: "setup", check: |gate| gate.set_up() },
+    Step { name: "setup", check: |gate| gate.ready().map(|_| ()) },
     Step { name: "clippy", check: |gate| gate.cargo("clippy --workspace --all-targets -- -D warnings") },
     Step { name: "tests", check: |gate| gate.cargo("test --workspace --no-fail-fast --lib --bins --tests") },
     Step { name: "doctests", check: |gate| gate.cargo("test --workspace --no-fail-fast --doc") },
@@ -45,7 +46,7 @@ pub(crate) fn run(project: &Project, own_pictures: Option<PathBuf>, only: &[Stri
         bail!("no step is called '{unknown}'; the steps are {}", known.join(", "));
     }
     let started = Instant::now();
-    let mut gate = Gate { project, ready: None, own_pictures };
+    let mut gate = Gate { project, setup: None, own_pictures };
     let mut results = Vec::new();
     for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)) {
         println!("\n==> {}", step.name);
@@ -81,17 +82,14 @@ impl Gate<'_> {
         run_command(&mut self.project.cargo(words))
     }
 
-    fn set_up(&mut self) -> Result<()> {
-        self.ready = Some(setup::run(self.project, self.own_pictures.clone())?);
-        Ok(())
-    }
-
-    /// What setup left; a step that is run alone sets up first.
+    /// What setup leaves, setting up if no step has.
     fn ready(&mut self) -> Result<&Ready> {
-        if self.ready.is_none() {
-            self.set_up()?;
+        let set_up =
+            || setup::run(self.project, self.own_pictures.clone()).map_err(|error| format!("{error:#}"));
+        match self.setup.get_or_insert_with(set_up) {
+            Ok(ready) => Ok(ready),
+            Err(error) => bail!("setup failed: {error}"),
         }
-        self.ready.as_ref().context("setup left nothing")
     }
 
     fn demo(&mut self) -> Result<()> {

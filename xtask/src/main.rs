@@ -3,7 +3,11 @@
 //! They ask of the machine only what the README asks: rustup (with a linker), python3 with pip, and apt.
 //! This crate compiles in seconds and knows nothing of the crates it drives: what needs Emberline goes
 //! through the `emberline` command, as a user would.
-#![expect(clippy::print_stdout, reason = "a task talks to the person, or the CI log, that started it")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a task talks to the person or the log that started it"
+)]
 
 mod demo;
 mod gate;
@@ -13,6 +17,7 @@ mod python;
 mod setup;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
@@ -30,8 +35,18 @@ Tasks of this repository:
   --pictures DIR  use this folder (one folder of pictures for each label) and fetch no pictures
 ";
 
-fn main() -> Result<()> {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
+fn main() -> ExitCode {
+    match task(std::env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace that anyhow would add: the causes tell a person what to do.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(mut args: Vec<String>) -> Result<()> {
     let task = if args.is_empty() { "help".to_owned() } else { args.remove(0) };
     let project = Project::locate()?;
     match task.as_str() {

@@ -114,7 +114,7 @@ pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(crate) fn new(parent: &Path, name: &str) -> Result<Self> {
-        let path = parent.join(format!(".tmp-{name}-{}", std::process::id()));
+        let path = parent.join(format!("tmp-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self(path))
     }
@@ -126,7 +126,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is named `.tmp-` and harms nobody.
+        // What cannot be removed is named `tmp-` and harms nobody.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
