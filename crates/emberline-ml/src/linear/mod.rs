@@ -1,0 +1,50 @@
+//! Linear models in memory: numbers in, numbers out, no Arrow and no DataFusion.
+//!
+//! [`fit`] solves MLlib's logistic regression (`ml/classification/LogisticRegression.scala`): the same objective, the
+//! same meaning of `standardization`, `elasticNetParam` and weights, the same choice among equivalent solutions. The
+//! result is a [`LogisticModel`], which predicts.
+//!
+//! | stage | lives in |
+//! |---|---|
+//! | a borrowed `[N, d]` matrix of `f32` or `f64` | `matrix` |
+//! | labels and weights, checked | `examples` |
+//! | weighted means and standard deviations | `moments` |
+//! | `X·B`, a row-wise loss, and `Xᵀ·R` in one pass over row blocks | `sweep` |
+//! | loss, penalty and gradient in standardized space | `objective` |
+//! | L-BFGS and OWL-QN, fed one evaluation at a time | `minimizer` |
+//! | options, training, and the way back to the original scale | `logistic` |
+//! | margins, probabilities, decisions | `model` |
+//!
+//! # Own minimizer, borrowed matrix product
+//!
+//! The minimizer is ours, after reading the alternatives. `argmin` 0.11 applies one L1 factor to every coordinate, so an
+//! unpenalized intercept is out of reach, and asks for value and gradient in separate calls. `liblbfgs` 0.1 penalizes a
+//! range of coordinates by one factor, which rules out `standardization = false`, and was last released in 2022. `lbfgs`
+//! 0.3 has neither a line search nor L1. All of them own the loop, whereas solving many problems over one matrix
+//! wants the opposite: every problem says where it wants to be evaluated, and one product serves all of them.
+//!
+//! Products go through `gemm`. On 5,000 x 1,280 features and 7 columns one value and gradient take 12 ms on one AVX2 core
+//! in `f64`, against 18 ms with `matrixmultiply`. Widening `f32` features a block at a time is as fast as keeping an `f64`
+//! copy and needs no memory for it. `f32` products take 5 ms, but their gradients stop at about seven digits, short of the
+//! tolerances that MLlib's users may ask for.
+//!
+//! # Determinism
+//!
+//! Rows are cut into blocks and blocks into lanes by the shape of the matrix alone, and lanes are summed in order, so the
+//! number of threads never changes a bit of the result.
+
+mod error;
+mod examples;
+mod logistic;
+mod matrix;
+mod minimizer;
+mod model;
+mod moments;
+mod objective;
+mod sweep;
+
+pub use error::LinearError;
+pub use logistic::{Family, LogisticFit, LogisticOptions, fit};
+pub use matrix::Matrix;
+pub use minimizer::Stop;
+pub use model::{Decision, LogisticModel};
