@@ -1,1 +1,60 @@
-//! Placeholder.
+//! Networks: graphs of layers in Keras' vocabulary with named weights, the files weights come from, the ONNX they are
+//! written as, and the runtimes that run ONNX. Nothing here knows of tables, images or named networks.
+//!
+//! A network goes through these stages:
+//!
+//! | stage | made by | is |
+//! |---|---|---|
+//! | [`NetworkBuilder`] | [`NetworkBuilder::new`] | layers being put together |
+//! | [`Network`] | [`NetworkBuilder::build`] | a valid graph with known shapes, yet without weights |
+//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`pth::read_state_dict`] | complete; can be cut, pooled, folded |
+//! | ONNX bytes | [`Network::to_onnx`] | what runtimes and other programs take; foreign ONNX enters here |
+//! | [`Prepared`] | [`Runtime::prepare`] | ready to run, from many threads at once |
+//!
+//! ```
+//! use emberline_net::{
+//!     Activation, Conv2D, GlobalPooling2D, Layer, NetworkBuilder, OnnxOptions, Padding, Runtime, Tensor,
+//!     PrepareOptions, TractRuntime,
+//! };
+//!
+//! let mut layers = NetworkBuilder::new("tiny");
+//! let image = layers.input("image", [8, 8, 3]);
+//! let conv = Conv2D::new(4, 3).padding(Padding::Same).activation(Activation::Relu);
+//! let features = layers.apply("conv", conv, image);
+//! let pooled = layers.apply("pool", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), features);
+//! let network = layers.build(&[pooled])?;
+//!
+//! let weights = network.weight_shapes().into_iter();
+//! let zeros = weights.map(|(name, shape)| Ok((name, Tensor::zeros(shape)?))).collect::<Result<_, emberline_net::Error>>()?;
+//! let network = network.with_weights(zeros)?;
+//!
+//! let prepared = TractRuntime.prepare(&network.to_onnx(&OnnxOptions::default())?, &PrepareOptions::default())?;
+//! let images = Tensor::zeros(vec![2, 8, 8, 3])?;
+//! assert_eq!(prepared.run(&[images.view()])?[0].shape(), [2, 4]);
+//! # Ok::<(), emberline_net::Error>(())
+//! ```
+
+mod error;
+mod home;
+mod layer;
+mod network;
+mod onnx;
+pub mod pth;
+mod runtime;
+mod tensor;
+
+pub use self::{
+    error::{Error, Result},
+    home::{HOME_VARIABLE, home_dir},
+    layer::{
+        Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer, Padding,
+        Pair, Pooling2D, Rescaling, Reshape, Shape, ZeroPadding2D,
+    },
+    network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
+    onnx::{ImageLayout, OnnxOptions},
+    runtime::{
+        LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
+        default_runtime,
+    },
+    tensor::{Tensor, TensorView},
+};

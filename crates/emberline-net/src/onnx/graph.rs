@@ -1,0 +1,178 @@
+//! The ONNX graph under construction: names, layouts, and messages put together.
+
+use std::collections::BTreeMap;
+
+use super::{
+    ImageLayout,
+    proto::{
+        AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto,
+        NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+        ValueInfoProto,
+    },
+};
+use crate::{Network, Tensor, network::Input};
+
+/// ONNX 1.12, which both runtimes have known for years.
+const OPSET_VERSION: i64 = 17;
+const IR_VERSION: i64 = 8;
+
+/// The symbol of the batch size.
+const BATCH_SYMBOL: &str = "N";
+
+pub(super) struct Graph<'a> {
+    pub(super) network: &'a Network,
+    proto: GraphProto,
+    /// The ONNX value that holds a node's output, channels first where it is an image.
+    values: BTreeMap<&'a str, String>,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(network: &'a Network) -> Self {
+        let proto = GraphProto { name: network.name().to_owned(), ..Default::default() };
+        Self { network, proto, values: BTreeMap::new() }
+    }
+
+    /// Declares an input; an image that enters channels-last is transposed.
+    pub(super) fn input(&mut self, input: &'a Input, layout: ImageLayout) {
+        let Input { name, shape } = input;
+        let (declared, value) = match (shape.as_slice(), layout) {
+            (&[height, width, channels], ImageLayout::ChannelsFirst) => {
+                (vec![channels, height, width], name.clone())
+            }
+            ([_, _, _], ImageLayout::ChannelsLast) => (
+                shape.clone(),
+                self.transpose(name.clone(), format!("{name}/channels_first"), TO_CHANNELS_FIRST),
+            ),
+            _ => (shape.clone(), name.clone()),
+        };
+        self.proto.input.push(value_info(name, &declared));
+        self.values.insert(name, value);
+    }
+
+    /// Declares a node's value as an output under its own name; images are transposed to channels-last.
+    pub(super) fn output(&mut self, name: &str) {
+        let shape = self.network.shape(name);
+        self.proto.output.push(value_info(name, shape));
+        let value = self.value(name);
+        if shape.len() == 3 {
+            self.transpose(value, name.to_owned(), TO_CHANNELS_LAST);
+        } else if value != name {
+            self.op("Identity", vec![value], name.to_owned(), vec![]);
+        }
+    }
+
+    /// The ONNX value of an input or node.
+    pub(super) fn value(&self, name: &str) -> String {
+        self.values.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The name under which a node's output is to be written: its own, which an output keeps only where it needs no
+    /// transposition.
+    pub(super) fn value_name(&self, name: &str) -> String {
+        let transposed = self.network.shape(name).len() == 3;
+        if transposed && self.network.outputs().iter().any(|output| output == name) {
+            format!("{name}/channels_first")
+        } else {
+            name.to_owned()
+        }
+    }
+
+    /// Says which ONNX value holds a node's output.
+    pub(super) fn bind(&mut self, name: &'a str, value: String) {
+        self.values.insert(name, value);
+    }
+
+    /// Adds an operator with one output, named after it, and gives back that name.
+    pub(super) fn op(
+        &mut self,
+        op_type: &str,
+        input: Vec<String>,
+        output: String,
+        attribute: Vec<AttributeProto>,
+    ) -> String {
+        self.proto.node.push(NodeProto {
+            input,
+            output: vec![output.clone()],
+            name: output.clone(),
+            op_type: op_type.to_owned(),
+            attribute,
+        });
+        output
+    }
+
+    pub(super) fn transpose(&mut self, input: String, output: String, permutation: [i64; 4]) -> String {
+        self.op("Transpose", vec![input], output, vec![ints("perm", &permutation)])
+    }
+
+    /// Adds a stored tensor and gives back its name.
+    pub(super) fn constant(&mut self, name: String, tensor: &Tensor) -> String {
+        self.raw_constant(name, DataType::Float, tensor.shape(), little_endian(tensor.data()))
+    }
+
+    /// Adds one stored number and gives back its name.
+    pub(super) fn scalar(&mut self, name: String, value: f32) -> String {
+        self.raw_constant(name, DataType::Float, &[], value.to_le_bytes().to_vec())
+    }
+
+    /// Adds a stored list of integers and gives back its name.
+    pub(super) fn integers(&mut self, name: String, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.raw_constant(name, DataType::Int64, &[values.len()], bytes)
+    }
+
+    fn raw_constant(
+        &mut self,
+        name: String,
+        data_type: DataType,
+        shape: &[usize],
+        raw_data: Vec<u8>,
+    ) -> String {
+        let dims = shape.iter().map(|&size| size as i64).collect();
+        self.proto.initializer.push(TensorProto {
+            dims,
+            data_type: data_type.into(),
+            name: name.clone(),
+            raw_data,
+        });
+        name
+    }
+
+    pub(super) fn into_model(self) -> ModelProto {
+        ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: "emberline".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(self.proto),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION }],
+        }
+    }
+}
+
+pub(super) const TO_CHANNELS_FIRST: [i64; 4] = [0, 3, 1, 2];
+pub(super) const TO_CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
+
+pub(super) fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), i, r#type: AttributeType::Int.into(), ..Default::default() }
+}
+
+pub(super) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+    let (name, ints) = (name.to_owned(), ints.to_vec());
+    AttributeProto { name, ints, r#type: AttributeType::Ints.into(), ..Default::default() }
+}
+
+pub(super) fn float(name: &str, f: f32) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), f, r#type: AttributeType::Float.into(), ..Default::default() }
+}
+
+fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
+    let batch = DimensionValue::Symbol(BATCH_SYMBOL.to_owned());
+    let sizes = shape.iter().map(|&size| DimensionValue::Size(size as i64));
+    let dim = [batch].into_iter().chain(sizes).map(|value| Dimension { value: Some(value) }).collect();
+    let tensor_type =
+        TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}

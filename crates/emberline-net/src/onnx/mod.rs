@@ -1,0 +1,48 @@
+//! Writing a network as ONNX: operator set 17, the batch size symbolic (`N`).
+//!
+//! Between its inputs and outputs the written graph holds images as `[N, channels, height, width]`, the layout ONNX's
+//! operators know. Outputs are channels-last as in Keras. Convolutions are followed at once by their activation, a
+//! pattern runtimes fuse.
+
+mod graph;
+mod layers;
+mod proto;
+
+use prost::Message;
+
+use self::graph::Graph;
+use crate::{Network, Result};
+
+/// How images enter the ONNX graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageLayout {
+    /// `[N, height, width, channels]`, Keras' layout. The graph begins with a transposition.
+    #[default]
+    ChannelsLast,
+    /// `[N, channels, height, width]`: no transposition, for pipelines that write channels one after the other.
+    ChannelsFirst,
+}
+
+/// Choices in writing ONNX.
+#[derive(Clone, Debug, Default)]
+pub struct OnnxOptions {
+    /// How images enter. Outputs of shape `[height, width, channels]` are channels-last in any case.
+    pub input_layout: ImageLayout,
+}
+
+impl Network {
+    /// The network as an ONNX model. Inputs and outputs keep their names. Fails when the network has no weights.
+    pub fn to_onnx(&self, options: &OnnxOptions) -> Result<Vec<u8>> {
+        let mut graph = Graph::new(self);
+        for input in self.inputs() {
+            graph.input(input, options.input_layout);
+        }
+        for node in self.nodes() {
+            layers::write(&mut graph, node)?;
+        }
+        for output in self.outputs() {
+            graph.output(output);
+        }
+        Ok(graph.into_model().encode_to_vec())
+    }
+}
