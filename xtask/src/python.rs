@@ -87,7 +87,8 @@ impl Programs {
         let scratch = Scratch::new(&project.home, "python")?;
         let target = scratch.path().join("packages");
         let mut pip = project.command(self.python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.arg("--root-user-action=ignore");
         run(pip.arg("--target").arg(&target).arg("--requirement").arg(&requirements))?;
         std::fs::write(target.join("requirements.txt"), &wanted)?;
         if installed.exists() {
