@@ -253,10 +253,9 @@ impl Search {
     /// Accepts the trial, or narrows the bracket and chooses the next length.
     fn judge(&mut self, at: &Minimizer, value: f64, gradient: &[f64]) -> Verdict {
         self.trials += 1;
-        let noise = ROUNDING * at.value.abs();
         if at.l1.is_some() {
-            // The projection bends the path, so the expected decrease is taken along the step made. The second test
-            // lets the search end where values no longer differ.
+            // The projection bends the path, so the expected decrease is taken along the step made. Where that is
+            // nothing, neither is the decrease, and the search has to end.
             let expected = -dot(&at.steepest(), &difference(&at.trial, &at.point));
             if value <= at.value + DECREASE * expected && value < at.value {
                 return Verdict::Accept;
@@ -265,6 +264,7 @@ impl Search {
             return Verdict::Again;
         }
         let slope = dot(gradient, &self.direction);
+        let noise = ROUNDING * at.value.abs();
         let decreased = value <= at.value + DECREASE * self.length * self.slope
             || (value <= at.value + noise && slope <= (2.0 * DECREASE - 1.0) * self.slope);
         if !decreased {

@@ -1,0 +1,264 @@
+//! Logistic regression against pyspark.ml (`tools/goldens/ml.py`), and what must hold without a reference.
+
+use anyhow::{Context, Result, ensure};
+use emberline_ml::linear::{
+    Decision, Family, LinearError, LogisticFit, LogisticModel, LogisticOptions, Matrix, Stop, fit,
+};
+use serde_json::Value;
+
+/// Relative difference at MLlib's default tolerance of 1e-6, where both solvers stop a little short of the optimum and,
+/// once rounding or the line search part their ways, in different places. Largest seen: 1.5e-5.
+const AT_DEFAULT_TOLERANCE: f64 = 1e-4;
+/// Relative difference at a tight tolerance, where Breeze still stops at a gradient of 1e-8. Largest seen: 1.1e-7.
+const AT_TIGHT_TOLERANCE: f64 = 1e-6;
+/// How far our objective may lie above Spark's, relative to it: the square of the above, or rounding.
+const OBJECTIVE_AT_DEFAULT_TOLERANCE: f64 = 1e-10;
+const OBJECTIVE_AT_TIGHT_TOLERANCE: f64 = 1e-14;
+
+/// Settings and answers of one problem in `logistic.json`.
+struct Problem {
+    settings: Value,
+    features: Vec<f64>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+/// A number in [0, 1): splitmix64 of the place, as in `tools/goldens/ml.py`.
+pub(crate) fn uniform(stream: u64, index: usize) -> f64 {
+    let place = (stream << 32).wrapping_add(index as u64).wrapping_add(1);
+    let mut z = place.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 * 2.0_f64.powi(-53)
+}
+
+/// A fixture's content.
+pub(crate) fn fixture(name: &str) -> Result<Value> {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let mut value: Value = serde_json::from_str(&std::fs::read_to_string(&path).context(path)?)?;
+    Ok(value["content"].take())
+}
+
+/// Numbers of a JSON list; infinities are strings.
+fn numbers(value: &Value) -> Result<Vec<f64>> {
+    let number = |v: &Value| v.as_f64().or_else(|| v.as_str()?.parse().ok()).context("not a number");
+    value.as_array().context("not a list")?.iter().map(number).collect()
+}
+
+impl Problem {
+    /// The data of `problem_data` in `tools/goldens/ml.py`.
+    fn new(settings: Value) -> Result<Self> {
+        let size = |name: &str| settings[name].as_u64().map(|v| v as usize).context("not a size");
+        let (rows, features, classes) = (size("rows")?, size("features")?, size("classes")?);
+        let noise = settings["noise"].as_f64().context("noise")?;
+        let values = settings["values"].as_str().unwrap_or("plain");
+        let (scales, shifts) = ([1.0, 10.0, 0.125, 3.0], [0.0, 5.0, -1.0, 0.5]);
+        let (mut x, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..rows {
+            let at = |j| i * features + j;
+            let base: Vec<f64> = (0..features).map(|j| uniform(1, at(j)) + uniform(2, at(j)) - 1.0).collect();
+            x.extend(base.iter().enumerate().map(|(j, b)| match (values, j) {
+                ("image", _) => f64::from((b * 0.75 + 0.25).max(0.0) as f32),
+                ("constant", 2) => 3.7,
+                _ => b * scales[j % 4] + shifts[j % 4],
+            }));
+            let score = |class: usize| {
+                let start = noise * (uniform(3, i * classes + class) - 0.5);
+                let terms = base.iter().enumerate();
+                terms.fold(start, |sum, (j, b)| sum + b * (uniform(4, class * features + j) - 0.5))
+            };
+            let best =
+                (1..classes).fold(0, |best, class| if score(class) > score(best) { class } else { best });
+            labels.push(best as f64);
+            weights.push(if i % 17 == 0 { 0.0 } else { 0.25 + 2.0 * uniform(5, i) });
+        }
+        Ok(Self { settings, features: x, labels, weights })
+    }
+
+    fn matrix(&self) -> Result<Matrix<'_>> {
+        Ok(Matrix::from_f64(&self.features, self.features.len() / self.labels.len())?)
+    }
+
+    fn options(&self, answer: &Value) -> Result<LogisticOptions> {
+        let settings = &self.settings;
+        let default = LogisticOptions::default();
+        Ok(LogisticOptions {
+            reg_param: settings["regParam"].as_f64().unwrap_or(default.reg_param),
+            elastic_net_param: settings["elasticNetParam"].as_f64().unwrap_or(default.elastic_net_param),
+            fit_intercept: settings["fitIntercept"].as_bool().unwrap_or(default.fit_intercept),
+            standardization: settings["standardization"].as_bool().unwrap_or(default.standardization),
+            family: if settings["family"] == "multinomial" { Family::Multinomial } else { Family::Auto },
+            tol: answer["tol"].as_f64().context("tol")?,
+            max_iter: answer["maxIter"].as_u64().context("maxIter")? as usize,
+            ..default
+        })
+    }
+
+    fn fit(&self, options: &LogisticOptions) -> Result<LogisticFit> {
+        let weights = self.settings["weighted"].as_bool().unwrap_or(false).then_some(self.weights.as_slice());
+        Ok(fit(&self.matrix()?, &self.labels, weights, None, options)?)
+    }
+}
+
+/// Largest difference, relative to the largest expected number.
+fn difference(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let scale =
+        expected.iter().copied().filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
+    let differences =
+        found.iter().zip(expected).map(|(f, e)| if f == e { 0.0 } else { (f - e).abs() / scale });
+    differences.fold(0.0, f64::max)
+}
+
+fn problems() -> Result<Vec<Problem>> {
+    let content = fixture("logistic.json")?;
+    content.as_array().context("not a list")?.iter().cloned().map(Problem::new).collect()
+}
+
+#[test]
+fn agrees_with_pyspark() -> Result<()> {
+    for problem in problems()? {
+        for (kind, close, objective_close) in [
+            ("default", AT_DEFAULT_TOLERANCE, OBJECTIVE_AT_DEFAULT_TOLERANCE),
+            ("tight", AT_TIGHT_TOLERANCE, OBJECTIVE_AT_TIGHT_TOLERANCE),
+        ] {
+            let answer = &problem.settings["answers"][kind];
+            let fitted = problem.fit(&problem.options(answer)?)?;
+            let model = &fitted.model;
+            assert_eq!(Some(model.num_classes as u64), answer["numClasses"].as_u64());
+            let coefficients = difference(&model.coefficients, &numbers(&answer["coefficients"])?);
+            let intercepts = difference(&model.intercepts, &numbers(&answer["intercepts"])?);
+            let objective = answer["objective"].as_f64().context("objective")?;
+            let last = fitted.objective_history[fitted.iterations];
+            // Positive where Spark's objective is the lower one.
+            let behind = (last - objective) / objective.abs().max(f64::MIN_POSITIVE);
+
+            let few = Matrix::from_f64(&problem.features[..5 * model.num_features], model.num_features)?;
+            let raw = model.raw(&few);
+            let probability = difference(&model.probability(&raw), &numbers(&answer["probability"])?);
+            let name = &problem.settings["name"];
+            let figures = format!(
+                "{name} {kind}: coefficients {coefficients:.1e}, intercepts {intercepts:.1e}, probabilities \
+                 {probability:.1e}, objective {behind:.1e}, iterations {} (Spark {}), {:?}",
+                fitted.iterations, answer["iterations"], fitted.stop
+            );
+            println!("{figures}");
+            ensure!(
+                coefficients.max(intercepts).max(probability) <= close && behind <= objective_close,
+                figures
+            );
+            assert_eq!(model.predict(&raw, &Decision::Likeliest), numbers(&answer["prediction"])?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() -> Result<()> {
+    let (rows, features) = (2000, 33);
+    let x: Vec<f32> = (0..rows * features).map(|i| uniform(20, i) as f32).collect();
+    let labels: Vec<f64> = (0..rows).map(|i| (uniform(21, i) * 3.0).floor()).collect();
+    let x = Matrix::from_f32(&x, features)?;
+    let fit_on = |threads| {
+        let options = LogisticOptions { reg_param: 0.01, threads, ..Default::default() };
+        fit(&x, &labels, None, None, &options)
+    };
+    let expected = fit_on(1)?;
+    for threads in [0, 2, 3, 64] {
+        assert_eq!(fit_on(threads)?, expected, "{threads} threads");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_row_is_answered_alone_as_in_a_batch() -> Result<()> {
+    let x: Vec<f32> = (0..40 * 37).map(|i| uniform(22, i) as f32).collect();
+    let model = LogisticModel {
+        coefficients: (0..3 * 37).map(|i| uniform(23, i)).collect(),
+        intercepts: vec![0.5, -0.5, 0.0],
+        num_features: 37,
+        num_classes: 3,
+        is_multinomial: true,
+    };
+    let batch = model.raw(&Matrix::from_f32(&x, 37)?);
+    for (row, expected) in x.chunks(37).zip(batch.chunks(3)) {
+        assert_eq!(model.raw(&Matrix::from_f32(row, 37)?), expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn single_precision_features_are_widened_exactly() -> Result<()> {
+    let problem =
+        problems()?.into_iter().find(|p| p.settings["values"] == "image").context("no image problem")?;
+    let narrow: Vec<f32> = problem.features.iter().map(|&v| v as f32).collect();
+    let options = LogisticOptions { reg_param: 0.01, ..Default::default() };
+    let x = Matrix::from_f32(&narrow, problem.matrix()?.columns())?;
+    assert_eq!(fit(&x, &problem.labels, None, None, &options)?, problem.fit(&options)?);
+    Ok(())
+}
+
+#[test]
+fn decisions_follow_mllib() {
+    let model = |is_multinomial: bool| LogisticModel {
+        coefficients: vec![0.0; if is_multinomial { 3 } else { 1 }],
+        intercepts: vec![0.0; if is_multinomial { 3 } else { 1 }],
+        num_features: 1,
+        num_classes: if is_multinomial { 3 } else { 2 },
+        is_multinomial,
+    };
+    let check = |is_multinomial, raw: &[f64], decision: Decision, expected: f64| {
+        assert_eq!(model(is_multinomial).predict(raw, &decision), [expected], "{raw:?} {decision:?}");
+    };
+    check(false, &[0.0, 0.0], Decision::Likeliest, 0.0);
+    check(false, &[-0.1, 0.1], Decision::Likeliest, 1.0);
+    check(false, &[-0.1, 0.1], Decision::Threshold(0.6), 0.0);
+    check(false, &[9.0, -9.0], Decision::Threshold(0.0), 1.0);
+    check(false, &[-9.0, 9.0], Decision::Threshold(1.0), 0.0);
+    // 1 / (1 + 0.2 / 0.8) = 0.8
+    check(false, &[-1.0, 1.0], Decision::Thresholds(vec![0.2, 0.8]), 0.0);
+    check(true, &[1.0, 1.0, 0.0], Decision::Likeliest, 0.0);
+    check(true, &[1.0, 1.0, 0.0], Decision::Thresholds(vec![1.0, 0.5, 1.0]), 1.0);
+    check(true, &[5.0, 1.0, 0.0], Decision::Thresholds(vec![1.0, 1.0, 0.0]), 2.0);
+    check(true, &[0.0, f64::INFINITY, 0.0], Decision::Likeliest, 1.0);
+}
+
+#[test]
+fn bad_input_is_named() {
+    let check =
+        |x: &[f64], labels: &[f64], weights: Option<&[f64]>, options: &LogisticOptions, expected: &str| {
+            let found = Matrix::from_f64(x, 2).and_then(|x| fit(&x, labels, weights, None, options));
+            let found = found.err().map(|error: LinearError| error.to_string()).unwrap_or_default();
+            assert!(found.contains(expected), "expected {expected:?} in {found:?}");
+        };
+    let x = [1.0, 2.0, 3.0, 4.0];
+    let options = LogisticOptions::default();
+    check(&[1.0], &[0.0], None, &options, "whole rows");
+    check(&[], &[], None, &options, "at least one row");
+    check(&x, &[0.0], None, &options, "label: expected 2 values, found 1");
+    check(&x, &[0.0, 0.5], None, &options, "found 0.5 in row 1");
+    check(&x, &[0.0, -1.0], None, &options, "found -1 in row 1");
+    check(&x, &[0.0, 1e300], None, &options, "in row 1");
+    check(&x, &[f64::NAN, 1.0], None, &options, "found NaN in row 0");
+    check(&x, &[0.0, 1.0], Some(&[1.0, -2.0]), &options, "weight: expected a finite number");
+    check(&x, &[0.0, 1.0], Some(&[0.0, 0.0]), &options, "total weight of 0");
+    check(&[1.0, 2.0, 3.0, f64::INFINITY], &[0.0, 1.0], None, &options, "found inf in row 1, feature 1");
+    let settings = |options: LogisticOptions, expected| check(&x, &[0.0, 2.0], None, &options, expected);
+    settings(LogisticOptions { reg_param: -1.0, ..Default::default() }, "regParam: expected");
+    settings(LogisticOptions { elastic_net_param: 1.5, ..Default::default() }, "elasticNetParam: expected");
+    settings(LogisticOptions { tol: f64::NAN, ..Default::default() }, "tol: expected");
+    settings(
+        LogisticOptions { family: Family::Binomial, ..Default::default() },
+        "at most 2 classes, found 3",
+    );
+}
+
+#[test]
+fn a_limit_of_no_iterations_answers_the_class_frequencies() -> Result<()> {
+    let options = LogisticOptions { max_iter: 0, ..Default::default() };
+    let x = [1.0, -1.0, 0.5, 2.0];
+    let fitted = fit(&Matrix::from_f64(&x, 1)?, &[1.0, 1.0, 0.0, 1.0], None, None, &options)?;
+    assert_eq!((fitted.stop, fitted.iterations), (Stop::MaxIter, 0));
+    assert_eq!((fitted.model.coefficients[0], fitted.model.intercepts[0]), (0.0, 3.0_f64.ln()));
+    Ok(())
+}
