@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use image::error::UnsupportedErrorKind;
 use image::{ColorType, ImageDecoder, codecs};
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +137,9 @@ impl<'a> Opened<'a> {
             let (size, channels) = (jpeg.size, jpeg.channels);
             return Ok(Self { format, decoder: Decoder::Jpeg(Box::new(jpeg)), size, channels, orientation });
         }
+        if format == Format::WebP && webp_is_truncated(bytes) {
+            return Err(ImageError::Truncated { format });
+        }
         let frames = frames::scan(format, bytes, limits.frames_max.saturating_add(1));
         limits.check_frames(format, frames.count)?;
         let decode_error = |error| image_error(format, limits, error);
@@ -206,6 +210,13 @@ fn open_other<'a>(
     })
 }
 
+/// Whether a WebP file is shorter than its first eight bytes say. Its metadata stands behind the pixels, so that a file
+/// cut off there would lose its orientation without an error.
+fn webp_is_truncated(bytes: &[u8]) -> bool {
+    let declared = bytes.get(4..8).map_or(0, |b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+    (bytes.len() as u64) < declared + 8
+}
+
 /// What a picture of a decoder's colour type becomes.
 fn channels_of(format: Format, colour: ColorType, frames: Frames) -> Result<Channels, ImageError> {
     match colour {
@@ -255,10 +266,18 @@ fn image_error(format: Format, limits: &Limits, error: image::ImageError) -> Ima
             found: limits.pixels_max.saturating_add(1),
         },
         image::ImageError::Unsupported(error) => {
-            ImageError::Unsupported { format, reason: error.to_string() }
+            let reason = match error.kind() {
+                UnsupportedErrorKind::GenericFeature(feature) => feature,
+                _ => error.to_string(),
+            };
+            ImageError::Unsupported { format, reason }
         }
         // The outer error only repeats the name of the format.
         error => match error.source() {
+            // The GIF decoder has a variant for this, in a crate that is not ours to name.
+            Some(source) if source.to_string() == "Unexpected End of File" => {
+                ImageError::Truncated { format }
+            }
             Some(source) => ImageError::corrupt(format, source),
             None => ImageError::corrupt(format, error),
         },

@@ -24,6 +24,7 @@
 //! ```
 
 mod area;
+mod convolve;
 mod decode;
 mod encode;
 mod error;

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use fast_image_resize as fir;
-use fir::images::{TypedCroppedImage, TypedImage, TypedImageRef};
-use fir::pixels::{U8, U8x3, U8x4};
 use serde::{Deserialize, Serialize};
 
 use crate::area::{self, AreaScratch};
+use crate::convolve::{self, BICUBIC, BILINEAR, ConvolveScratch};
 use crate::{Channels, Image, ImageError};
 
 /// The rule by which a picture changes its size. The name is the same in text, in JSON and in saved models.
@@ -127,7 +125,7 @@ pub fn resize(image: &Image, width: u32, height: u32, rule: Resize) -> Result<Im
 /// Memory that resizing needs, kept from image to image.
 #[derive(Debug, Default)]
 pub(crate) struct ResizeScratch {
-    convolution: fir::Resizer,
+    convolve: ConvolveScratch,
     area: AreaScratch,
 }
 
@@ -181,15 +179,17 @@ pub(crate) fn resize_into(
         }
     }
     target.resize(width as usize * height as usize * source.channels.count(), 0);
+    let size = (width, height);
+    if (source.crop.width, source.crop.height) == size {
+        let rows = target.chunks_exact_mut(width as usize * source.channels.count());
+        rows.enumerate().for_each(|(index, row)| row.copy_from_slice(source.row(index)));
+        return Ok(());
+    }
     match rule {
-        Resize::Area => area::resize(source, (width, height), &mut scratch.area, target),
-        Resize::Nearest => nearest(source, (width, height), target),
-        Resize::Bilinear => {
-            return convolve(source, (width, height), fir::FilterType::Bilinear, scratch, target);
-        }
-        Resize::Bicubic => {
-            return convolve(source, (width, height), fir::FilterType::CatmullRom, scratch, target);
-        }
+        Resize::Bilinear => convolve::resize(source, size, BILINEAR, &mut scratch.convolve, target),
+        Resize::Bicubic => convolve::resize(source, size, BICUBIC, &mut scratch.convolve, target),
+        Resize::Area => area::resize(source, size, &mut scratch.area, target),
+        Resize::Nearest => nearest(source, size, target),
     }
     Ok(())
 }
@@ -211,43 +211,4 @@ fn nearest(source: &Source<'_>, (width, height): (u32, u32), target: &mut [u8]) 
             pixel.copy_from_slice(&source_row[column..column + channels]);
         }
     }
-}
-
-/// Antialiased convolution. `fast_image_resize` picks AVX2, SSE4.1 or NEON when it runs.
-fn convolve(
-    source: &Source<'_>,
-    size: (u32, u32),
-    filter: fir::FilterType,
-    scratch: &mut ResizeScratch,
-    target: &mut [u8],
-) -> Result<(), ImageError> {
-    match source.channels {
-        Channels::Gray => convolve_pixels::<U8>(source, size, filter, scratch, target),
-        Channels::Rgb => convolve_pixels::<U8x3>(source, size, filter, scratch, target),
-        Channels::Rgba => convolve_pixels::<U8x4>(source, size, filter, scratch, target),
-    }
-    // Sizes are checked above; what remains is a disagreement with the library, told rather than hidden.
-    .map_err(|reason| ImageError::Parameter {
-        name: "resize",
-        expected: "a valid size".into(),
-        found: reason,
-    })
-}
-
-fn convolve_pixels<P: fir::PixelTrait>(
-    source: &Source<'_>,
-    (width, height): (u32, u32),
-    filter: fir::FilterType,
-    scratch: &mut ResizeScratch,
-    target: &mut [u8],
-) -> Result<(), String> {
-    let Crop { left, top, width: crop_width, height: crop_height } = source.crop;
-    let whole = TypedImageRef::<P>::from_buffer(source.width, source.height, source.data)
-        .map_err(|error| error.to_string())?;
-    let view = TypedCroppedImage::from_ref(&whole, left, top, crop_width, crop_height)
-        .map_err(|error| error.to_string())?;
-    let mut target =
-        TypedImage::<P>::from_buffer(width, height, target).map_err(|error| error.to_string())?;
-    let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(filter));
-    scratch.convolution.resize_typed(&view, &mut target, &options).map_err(|error| error.to_string())
 }

@@ -1,1 +1,7 @@
-//! Integration tests.
+//! Integration tests: what files decode to, against Pillow (`tools/goldens/image.py` writes the fixtures).
+
+mod broken;
+mod decoded;
+mod goldens;
+mod resized;
+mod tensors;
