@@ -34,7 +34,8 @@ impl Examples {
         if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
             return Err(LinearError::Weight { row, found: weights[row] });
         }
-        let weight: f64 = weights.iter().sum();
+        // An empty sum is -0.0.
+        let weight = weights.iter().sum::<f64>() + 0.0;
         if weight == 0.0 || x.columns() == 0 {
             return Err(LinearError::Empty { rows, features: x.columns(), weight });
         }
