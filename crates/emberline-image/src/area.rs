@@ -89,8 +89,24 @@ fn resize_pixels<const C: usize>(
     }
 }
 
-/// Adds a row of pixels to the sums. Factors of 16 bits let the compiler use vector multiplication on every x86-64.
+/// Adds a row of pixels to the sums, with the widest vectors that the processor has.
 fn add_row<const C: usize>(sums: &mut [u32], row: &[u8], weight: u16) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2<const C: usize>(sums: &mut [u32], row: &[u8], weight: u16) {
+            add_weighted::<C>(sums, row, weight);
+        }
+        // SAFETY: the processor has AVX2, which is all that the function asks for.
+        unsafe { with_avx2::<C>(sums, row, weight) };
+        return;
+    }
+    add_weighted::<C>(sums, row, weight);
+}
+
+/// Factors of 16 bits let the compiler use vector multiplication on every x86-64.
+#[inline(always)]
+fn add_weighted<const C: usize>(sums: &mut [u32], row: &[u8], weight: u16) {
     if C == 4 {
         for (sums, pixel) in sums.as_chunks_mut::<4>().0.iter_mut().zip(row.as_chunks::<4>().0) {
             let alpha_weight = u32::from(pixel[3]) * u32::from(weight);

@@ -86,20 +86,21 @@ pub(crate) fn resize(
     target: &mut [u8],
 ) {
     let Crop { width: from_width, height: from_height, .. } = source.crop;
-    let ConvolveScratch { columns, rows, weighted, line, narrow } = scratch;
-    columns.fill(from_width, width, kernel);
-    rows.fill(from_height, height, kernel);
+    scratch.columns.fill(from_width, width, kernel);
+    scratch.rows.fill(from_height, height, kernel);
     if source.channels != Channels::Rgba {
-        passes(source, columns, rows, line, narrow, target);
+        passes(source, scratch, target);
         return;
     }
+    let mut weighted = std::mem::take(&mut scratch.weighted);
     weighted.clear();
     for row in 0..from_height as usize {
         weighted.extend(source.row(row).as_chunks::<4>().0.iter().flat_map(|&pixel| premultiply(pixel)));
     }
     let whole = Crop { left: 0, top: 0, width: from_width, height: from_height };
-    let source = Source { data: weighted, width: from_width, crop: whole, ..*source };
-    passes(&source, columns, rows, line, narrow, target);
+    let source = Source { data: &weighted, width: from_width, crop: whole, ..*source };
+    passes(&source, scratch, target);
+    scratch.weighted = weighted;
     target.as_chunks_mut::<4>().0.iter_mut().for_each(|pixel| *pixel = unpremultiply(*pixel));
 }
 
@@ -117,59 +118,68 @@ fn unpremultiply([red, green, blue, alpha]: [u8; 4]) -> [u8; 4] {
     [red, green, blue, alpha]
 }
 
-/// Runs both passes with the widest vectors that the processor has.
-fn passes(
-    source: &Source<'_>,
-    columns: &Taps,
-    rows: &Taps,
-    line: &mut Vec<f32>,
-    narrow: &mut Vec<u8>,
-    target: &mut [u8],
-) {
+/// Both passes, with the widest vectors that the processor has.
+fn passes(source: &Source<'_>, scratch: &mut ConvolveScratch, target: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         #[target_feature(enable = "avx2")]
-        fn with_avx2(
-            source: &Source<'_>,
-            columns: &Taps,
-            rows: &Taps,
-            line: &mut Vec<f32>,
-            narrow: &mut Vec<u8>,
-            target: &mut [u8],
-        ) {
-            both_passes(source, columns, rows, line, narrow, target);
+        fn with_avx2(source: &Source<'_>, scratch: &mut ConvolveScratch, target: &mut [u8]) {
+            both_passes(source, scratch, target);
         }
         // SAFETY: the processor has AVX2, which is all that the function asks for.
-        unsafe { with_avx2(source, columns, rows, line, narrow, target) };
+        unsafe { with_avx2(source, scratch, target) };
         return;
     }
-    both_passes(source, columns, rows, line, narrow, target);
+    both_passes(source, scratch, target);
 }
 
 #[inline(always)]
-fn both_passes(
+fn both_passes(source: &Source<'_>, scratch: &mut ConvolveScratch, target: &mut [u8]) {
+    let ConvolveScratch { columns, rows, line, narrow, .. } = scratch;
+    match source.channels {
+        Channels::Gray => along_rows::<1>(source, columns, line, narrow),
+        Channels::Rgb => along_rows::<3>(source, columns, line, narrow),
+        Channels::Rgba => along_rows::<4>(source, columns, line, narrow),
+    }
+    along_columns(narrow, columns.spans.len() * source.channels.count(), rows, line, target);
+}
+
+/// Floats that are added and multiplied at once: a pixel, whatever its channels.
+const LANES: usize = 4;
+
+/// Makes every row of the box as short as the target's.
+#[inline(always)]
+fn along_rows<const C: usize>(
     source: &Source<'_>,
     columns: &Taps,
-    rows: &Taps,
     line: &mut Vec<f32>,
     narrow: &mut Vec<u8>,
-    target: &mut [u8],
 ) {
-    let channels = source.channels.count();
-    let row_len = columns.spans.len() * channels;
+    let row_len = columns.spans.len() * C;
     narrow.resize(row_len * source.crop.height as usize, 0);
+    line.clear();
+    // The last pixel of less than four channels finds the rest of its lanes behind the row.
+    line.resize(source.crop.width as usize * C + LANES, 0.0);
     for (index, narrow_row) in narrow.chunks_exact_mut(row_len).enumerate() {
-        line.clear();
-        line.extend(source.row(index).iter().map(|&value| f32::from(value)));
-        // Pixels are read four lanes at a time, whatever they have.
-        line.extend([0.0; LANES]);
-        for (pixel, (first, weights)) in narrow_row.chunks_exact_mut(channels).zip(columns.iter()) {
-            let sums = dot(&line[first * channels..], channels, weights);
-            for (value, sum) in pixel.iter_mut().zip(sums) {
-                *value = to_byte(sum);
+        for (float, &value) in line.iter_mut().zip(source.row(index)) {
+            *float = f32::from(value);
+        }
+        for (pixel, (first, weights)) in narrow_row.as_chunks_mut::<C>().0.iter_mut().zip(columns.iter()) {
+            let mut sums = [0.0; LANES];
+            for (lanes, weight) in line[first * C..].windows(LANES).step_by(C).zip(weights) {
+                for lane in 0..LANES {
+                    sums[lane] += lanes[lane] * weight;
+                }
             }
+            let bytes = sums.map(to_byte);
+            *pixel = std::array::from_fn(|channel| bytes[channel]);
         }
     }
+}
+
+/// Sums up rows, whole rows at a time.
+#[inline(always)]
+fn along_columns(narrow: &[u8], row_len: usize, rows: &Taps, line: &mut Vec<f32>, target: &mut [u8]) {
     for (target_row, (first, weights)) in target.chunks_exact_mut(row_len).zip(rows.iter()) {
         line.clear();
         line.resize(row_len, 0.0);
@@ -185,23 +195,9 @@ fn both_passes(
     }
 }
 
-const LANES: usize = 4;
-
-/// The weighted sum of neighbouring pixels; only as many lanes as there are channels mean something.
-#[inline(always)]
-fn dot(pixels: &[f32], channels: usize, weights: &[f32]) -> [f32; LANES] {
-    let mut sums = [0.0; LANES];
-    for (index, weight) in weights.iter().enumerate() {
-        let Some(pixel) = pixels[index * channels..].first_chunk::<LANES>() else { break };
-        for lane in 0..LANES {
-            sums[lane] += pixel[lane] * weight;
-        }
-    }
-    sums
-}
-
-/// Rounds to nearest; casts stop at 0 and 255.
+/// Rounds to nearest, ties up, and stops at 0 and 255.
 #[inline(always)]
 fn to_byte(sum: f32) -> u8 {
-    (sum + 0.5) as u8
+    // From 256 to 512, a float's highest eight fraction bits are the integer above 256. Unlike a cast, this vectorises.
+    ((sum.clamp(0.0, 255.0) + 256.5).to_bits() >> 15) as u8
 }

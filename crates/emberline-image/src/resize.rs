@@ -189,26 +189,29 @@ pub(crate) fn resize_into(
         Resize::Bilinear => convolve::resize(source, size, BILINEAR, &mut scratch.convolve, target),
         Resize::Bicubic => convolve::resize(source, size, BICUBIC, &mut scratch.convolve, target),
         Resize::Area => area::resize(source, size, &mut scratch.area, target),
-        Resize::Nearest => nearest(source, size, target),
+        Resize::Nearest => match source.channels {
+            Channels::Gray => nearest::<1>(source, size, target),
+            Channels::Rgb => nearest::<3>(source, size, target),
+            Channels::Rgba => nearest::<4>(source, size, target),
+        },
     }
     Ok(())
 }
 
 /// Pillow's nearest neighbour: the position is *accumulated* in 64-bit floats, which differs in places from
 /// `(index + 0.5) * step` (libImaging `Geometry.c`, `ImagingScaleAffine`).
-fn nearest(source: &Source<'_>, (width, height): (u32, u32), target: &mut [u8]) {
+fn nearest<const C: usize>(source: &Source<'_>, (width, height): (u32, u32), target: &mut [u8]) {
     let picks = |from: u32, to: u32| {
         let step = f64::from(from) / f64::from(to);
         let positions = std::iter::successors(Some(step * 0.5), move |position| Some(position + step));
         positions.map(move |position| (position as usize).min(from as usize - 1)).take(to as usize)
     };
-    let channels = source.channels.count();
-    let columns: Vec<usize> = picks(source.crop.width, width).map(|column| column * channels).collect();
-    let rows = target.chunks_exact_mut(width as usize * channels);
+    let columns: Vec<usize> = picks(source.crop.width, width).collect();
+    let rows = target.chunks_exact_mut(width as usize * C);
     for (target_row, row) in rows.zip(picks(source.crop.height, height)) {
-        let source_row = source.row(row);
-        for (pixel, &column) in target_row.chunks_exact_mut(channels).zip(&columns) {
-            pixel.copy_from_slice(&source_row[column..column + channels]);
+        let source_row = source.row(row).as_chunks::<C>().0;
+        for (pixel, &column) in target_row.as_chunks_mut::<C>().0.iter_mut().zip(&columns) {
+            *pixel = source_row[column];
         }
     }
 }
