@@ -1,0 +1,248 @@
+//! Proof that a network is the one its weights were trained in: pixels in, features and most probable classes out,
+//! against what PyTorch computed (`tools/goldens/zoo.py`).
+//!
+//! Two pictures are drawn by a formula. One has the size of the network's input, so that the network alone counts; the
+//! other is larger, so that resizing counts too.
+
+use emberline_image::{Channels, Image, Layout, Preprocessing};
+use emberline_net::{ImageLayout, Network, OnnxOptions, PrepareOptions, Runtime, Tensor};
+use serde::Deserialize;
+
+use crate::{Card, Error, Result};
+
+/// The difference allowed where both sides start from the same pixels: they add the same numbers in another order.
+const SAME_PIXELS_TOLERANCE: f64 = 1e-4;
+
+/// The difference allowed where both sides resized the picture: some pixels round to a neighbouring byte.
+const RESIZED_TOLERANCE: f64 = 2e-2;
+
+/// How a network compares with the golden values of its card.
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// Layers of each picture, from early to late.
+    pub comparisons: Vec<Comparison>,
+    /// The most probable classes of each picture.
+    pub top5: Vec<Top5>,
+}
+
+/// A layer's values against the golden ones.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The picture, such as `224x224`.
+    pub picture: String,
+    /// The layer.
+    pub layer: String,
+    /// The largest difference between two values, divided by the largest golden magnitude.
+    pub max_difference: f64,
+    /// What is allowed.
+    pub tolerance: f64,
+}
+
+/// The ids of the most probable classes of a picture, most probable first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top5 {
+    /// The picture, such as `224x224`.
+    pub picture: String,
+    /// As PyTorch orders them.
+    pub expected: Vec<String>,
+    /// As this network orders them.
+    pub found: Vec<String>,
+}
+
+impl Verification {
+    /// Whether all differences are within their tolerances and all classes in their order.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        // A difference that is not a number is not within anything.
+        self.comparisons.iter().all(|compared| compared.max_difference <= compared.tolerance)
+            && self.top5.iter().all(|top| top.expected == top.found)
+    }
+}
+
+/// Runs the golden pictures of a card through a network, which is its own or claims to be, and compares.
+///
+/// The network may have its batch normalisations folded. Fails when it lacks one of the layers compared, or can't be run.
+///
+/// ```no_run
+/// use emberline_net::default_runtime;
+/// use emberline_zoo::{ModelStore, card, verify};
+///
+/// let card = card("EfficientNetLite0")?;
+/// let network = card.load(&ModelStore::open())?.fold_batch_norms()?;
+/// assert!(verify(card, &network, default_runtime().as_ref())?.passed());
+/// # Ok::<(), emberline_zoo::Error>(())
+/// ```
+pub fn verify(card: &Card, network: &Network, runtime: &dyn Runtime) -> Result<Verification> {
+    let golden: Golden = serde_json::from_str(card.golden)
+        .map_err(|error| Error::Golden { network: card.name, problem: error.to_string() })?;
+    let mut verification = Verification { comparisons: Vec::new(), top5: Vec::new() };
+    for picture in &golden.pictures {
+        let run = Run { card, network, runtime, pixels: tensor(&card.preprocessing, picture)? };
+        run.compare(picture, &mut verification)?;
+    }
+    Ok(verification)
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    pictures: Vec<Picture>,
+}
+
+/// What PyTorch computed on one picture.
+#[derive(Deserialize)]
+struct Picture {
+    width: u32,
+    height: u32,
+    layers: std::collections::BTreeMap<String, Summary>,
+    features: Vec<f32>,
+    logits: Summary,
+    top: Vec<Class>,
+}
+
+#[derive(Deserialize)]
+struct Class {
+    id: String,
+    probability: f32,
+}
+
+/// Some of a layer's values, and all of them in one number.
+#[derive(Deserialize)]
+struct Summary {
+    shape: Vec<usize>,
+    norm: f64,
+    step: usize,
+    samples: Vec<f32>,
+}
+
+/// A network about to be compared on one picture.
+struct Run<'a> {
+    card: &'a Card,
+    network: &'a Network,
+    runtime: &'a dyn Runtime,
+    pixels: Tensor,
+}
+
+impl Run<'_> {
+    fn compare(&self, picture: &Picture, to: &mut Verification) -> Result<()> {
+        let Preprocessing { width, height, .. } = self.card.preprocessing;
+        let same_size = (picture.width, picture.height) == (width, height);
+        let tolerance = if same_size { SAME_PIXELS_TOLERANCE } else { RESIZED_TOLERANCE };
+        let name = format!("{}x{}", picture.width, picture.height);
+        let mut compared = |layer: &str, max_difference| {
+            let (picture, layer) = (name.clone(), layer.to_owned());
+            to.comparisons.push(Comparison { picture, layer, max_difference, tolerance });
+        };
+        for (layer, summary) in &picture.layers {
+            compared(layer, summary.difference(&self.output(layer)?));
+        }
+        let features = self.output(self.card.feature_layer)?;
+        compared(self.card.feature_layer, difference(&picture.features, features.data()));
+        compared("logits", picture.logits.difference(&self.output("logits")?));
+
+        let probabilities = self.output("predictions")?;
+        let classes = most_probable(probabilities.data(), picture.top.len());
+        let expected: Vec<f32> = picture.top.iter().map(|class| class.probability).collect();
+        let found: Vec<f32> = classes.iter().map(|&class| probabilities.data()[class]).collect();
+        compared("predictions", difference(&expected, &found));
+        let labels = (self.card.labels)();
+        let expected = picture.top.iter().map(|class| class.id.clone()).collect();
+        let found = classes.iter().filter_map(|&class| Some(labels.get(class)?.id.to_owned())).collect();
+        to.top5.push(Top5 { picture: name, expected, found });
+        Ok(())
+    }
+
+    /// The output of a layer.
+    fn output(&self, layer: &str) -> Result<Tensor> {
+        let input_layout = match self.card.preprocessing.layout {
+            Layout::Nchw => ImageLayout::ChannelsFirst,
+            Layout::Nhwc => ImageLayout::ChannelsLast,
+        };
+        let onnx = self.network.cut(layer)?.to_onnx(&OnnxOptions { input_layout })?;
+        let mut outputs =
+            self.runtime.prepare(&onnx, &PrepareOptions::default())?.run(&[self.pixels.view()])?;
+        outputs.pop().ok_or_else(|| Error::Golden {
+            network: self.card.name,
+            problem: format!("layer `{layer}` gave no output"),
+        })
+    }
+}
+
+impl Summary {
+    /// The larger of the samples' difference and the norms' relative difference; infinite for another shape.
+    fn difference(&self, found: &Tensor) -> f64 {
+        if found.shape()[1..] != self.shape {
+            return f64::INFINITY;
+        }
+        let samples: Vec<f32> =
+            found.data().iter().step_by(self.step.max(1)).take(self.samples.len()).copied().collect();
+        let norm = found.data().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+        difference(&self.samples, &samples).max((norm - self.norm).abs() / self.norm)
+    }
+}
+
+/// The largest difference, divided by the largest expected magnitude; infinite where the lengths differ.
+fn difference(expected: &[f32], found: &[f32]) -> f64 {
+    if expected.len() != found.len() {
+        return f64::INFINITY;
+    }
+    let scale = expected.iter().fold(0.0_f64, |scale, &value| scale.max(f64::from(value).abs()));
+    let differences = expected.iter().zip(found).map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs());
+    // `max` would drop a value that is not a number.
+    differences.fold(0.0_f64, |max, value| if max.is_nan() || value <= max { max } else { value }) / scale
+}
+
+/// The indices of the greatest values, greatest first; the earlier of equal ones first.
+fn most_probable(probabilities: &[f32], count: usize) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
+    classes.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    classes.truncate(count);
+    classes
+}
+
+/// A golden picture as the network's input, with a batch of one.
+fn tensor(preprocessing: &Preprocessing, picture: &Picture) -> Result<Tensor> {
+    let image = draw(picture.width, picture.height)?;
+    let mut values = vec![0.0; preprocessing.tensor_len()];
+    preprocessing.image_to_tensor(&image, &mut values)?;
+    let (width, height) = (preprocessing.width as usize, preprocessing.height as usize);
+    let shape = match preprocessing.layout {
+        Layout::Nchw => vec![1, 3, height, width],
+        Layout::Nhwc => vec![1, height, width, 3],
+    };
+    Ok(Tensor::new(shape, values)?)
+}
+
+/// Rings around a point, at another distance and phase in every channel: `picture` in `tools/goldens/zoo.py`, in
+/// integers, so that both sides draw the same bytes.
+fn draw(width: u32, height: u32) -> Result<Image> {
+    let (center_x, center_y) = (i64::from(width / 3), i64::from(height / 2));
+    let mut pixels = Vec::new();
+    for y in 0..i64::from(height) {
+        for x in 0..i64::from(width) {
+            for channel in 0..3 {
+                let square = (x - center_x).pow(2) * (channel + 1) + (y - center_y).pow(2) * (3 - channel);
+                let wave = (square / 48 + 40 * channel) % 512;
+                pixels.push(wave.min(511 - wave) as u8);
+            }
+        }
+    }
+    Ok(Image::new(width, height, Channels::Rgb, pixels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_relative_and_never_hide_what_is_not_a_number() {
+        assert_eq!(difference(&[1.0, -4.0], &[1.0, -3.0]), 0.25);
+        assert_eq!(difference(&[1.0], &[1.0, 2.0]), f64::INFINITY);
+        assert!(difference(&[1.0, 2.0], &[f32::NAN, 2.0]).is_nan());
+        assert!(difference(&[2.0, 1.0], &[2.0, f32::NAN]).is_nan());
+    }
+
+    #[test]
+    fn the_most_probable_class_comes_first() {
+        assert_eq!(most_probable(&[0.1, 0.4, 0.1, 0.4], 3), [1, 3, 0]);
+    }
+}
