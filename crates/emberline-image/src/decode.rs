@@ -110,6 +110,7 @@ pub(crate) fn decode_into(
 /// A file whose headers are read and within limits.
 struct Opened<'a> {
     format: Format,
+    limits: Limits,
     decoder: Decoder<'a>,
     /// Width and height as stored, in pixels.
     size: (u32, u32),
@@ -135,7 +136,8 @@ impl<'a> Opened<'a> {
             limits.check_size(format, jpeg.size.0, jpeg.size.1)?;
             let orientation = if options.orient { jpeg.orientation() } else { Orientation::NoTransforms };
             let (size, channels) = (jpeg.size, jpeg.channels);
-            return Ok(Self { format, decoder: Decoder::Jpeg(Box::new(jpeg)), size, channels, orientation });
+            let decoder = Decoder::Jpeg(Box::new(jpeg));
+            return Ok(Self { format, limits: *limits, decoder, size, channels, orientation });
         }
         if format == Format::WebP && webp_is_truncated(bytes) {
             return Err(ImageError::Truncated { format });
@@ -155,7 +157,7 @@ impl<'a> Opened<'a> {
             false => Orientation::NoTransforms,
         };
         let channels = channels_of(format, decoder.color_type(), frames)?;
-        Ok(Self { format, decoder: Decoder::Other(decoder), size, channels, orientation })
+        Ok(Self { format, limits: *limits, decoder: Decoder::Other(decoder), size, channels, orientation })
     }
 
     fn header(&self) -> Header {
@@ -178,7 +180,7 @@ impl<'a> Opened<'a> {
                 let stored = zeroed(&mut buffers.pixels, pixels * usize::from(colour.bytes_per_pixel()));
                 decoder
                     .read_image_boxed(stored)
-                    .map_err(|error| image_error(self.format, &Limits::default(), error))?;
+                    .map_err(|error| image_error(self.format, &self.limits, error))?;
                 to_channels(colour, channels, buffers);
                 Ok(())
             }
