@@ -13,8 +13,10 @@ use crate::{Card, Error, Result};
 /// The difference allowed where both sides start from the same pixels: they add the same numbers in another order.
 const SAME_PIXELS_TOLERANCE: f64 = 1e-4;
 
-/// The difference allowed where both sides resized the picture: some pixels round to a neighbouring byte.
-const RESIZED_TOLERANCE: f64 = 2e-2;
+/// The difference allowed where both sides resized the picture: some bytes round the other way (which ones depends on
+/// the vector instructions at hand), and the rings' fine lines make the most of it. A swapped channel or a wrong scale
+/// is far beyond.
+const RESIZED_TOLERANCE: f64 = 5e-2;
 
 /// How a network compares with the golden values of its card.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use sha2::Digest as _;
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// The digest written as 64 hexadecimal digits, for tables of constants.
+    /// The digest written as 64 lower-case hexadecimal digits, for tables of constants.
     ///
     /// # Panics
     /// On anything else; in a constant this is an error of the compiler.
@@ -60,15 +60,8 @@ impl fmt::Debug for Sha256 {
 }
 
 const fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => {
-            assert!(false, "not a hexadecimal digit");
-            0
-        }
-    }
+    assert!(matches!(digit, b'0'..=b'9' | b'a'..=b'f'), "not a lower-case hexadecimal digit");
+    if digit <= b'9' { digit - b'0' } else { digit - b'a' + 10 }
 }
 
 #[cfg(test)]

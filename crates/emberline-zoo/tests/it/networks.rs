@@ -18,6 +18,7 @@ fn load(card: &Card) -> Result<Option<Network>> {
 
 #[test]
 fn networks_give_what_pytorch_gives() -> Result<()> {
+    println!("runtime: {}", default_runtime().name());
     for card in cards() {
         let Some(network) = load(card)? else { continue };
         for (state, network) in [("as trained", network.clone()), ("folded", network.fold_batch_norms()?)] {
