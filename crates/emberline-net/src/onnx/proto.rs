@@ -1,8 +1,6 @@
 //! The part of ONNX's protocol-buffer schema that the writer uses, by hand: message and field names and numbers are
 //! those of `onnx.proto3` (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>).
 
-#![expect(clippy::doc_markdown, reason = "the messages are named as in the schema")]
-
 use prost::{Enumeration, Message, Oneof};
 
 #[derive(Clone, PartialEq, Message)]

@@ -33,11 +33,8 @@ fn collect<'a>(
     found: &mut BTreeMap<String, &'a StoredTensor>,
 ) -> Result<()> {
     match pickle.object(value) {
-        Some(Object::Tensor(tensor)) => {
-            if found.insert(name.to_owned(), tensor).is_some() {
-                return Err(damaged(format!("tensor `{name}` is there twice")));
-            }
-        }
+        // As in Python, the last of several entries of one name stays.
+        Some(Object::Tensor(tensor)) => drop(found.insert(name.to_owned(), tensor)),
         Some(Object::Dict(entries)) => {
             // A dictionary that is met again is a cycle, or a way to make a small file name very many tensors.
             let again = matches!(value, Value::Object(index) if !seen.insert(*index));

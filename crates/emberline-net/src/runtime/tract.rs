@@ -114,7 +114,7 @@ impl Prepared for PreparedPlan {
         }
         if !self.by_sample {
             let shaped = |input: &TensorView<'_>| (input.shape().to_vec(), input.data().to_vec());
-            return self.run_once(inputs.iter().map(shaped).map(|(shape, data)| (shape, data)));
+            return self.run_once(inputs.iter().map(shaped));
         }
         let samples = inputs.first().map_or(0, |input| input.shape()[0]);
         if let Some((port, input)) =

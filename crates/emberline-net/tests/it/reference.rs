@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use emberline_net::{Activation, Layer, Network, Node, Padding, Tensor};
+use emberline_net::{Activation, Layer, Network, Node, Padding, Pair, Tensor};
 
 /// The outputs for one sample.
 pub(crate) fn evaluate(network: &Network, sample: &Tensor) -> Result<Vec<Tensor>> {
@@ -18,205 +18,184 @@ pub(crate) fn evaluate(network: &Network, sample: &Tensor) -> Result<Vec<Tensor>
 
 fn layer(network: &Network, node: &Node, inputs: &[&Tensor]) -> Result<Tensor> {
     let x = inputs[0];
-    let output_shape = &network.shapes()[&node.name];
-    let weight =
-        |name: &str| network.weights().get(&format!("{}/{name}", node.name)).map(|tensor| tensor.data());
-    let channels = *x.shape().last().unwrap_or(&1);
-    let per_channel = |f: &dyn Fn(f64, usize) -> f64| {
-        let values = x.data().iter().enumerate().map(|(i, &value)| f(f64::from(value), i % channels) as f32);
-        Tensor::new(x.shape().to_vec(), values.collect())
-    };
-    let add_bias = |tensor: Tensor| {
-        let Some(bias) = weight("bias") else { return Ok(tensor) };
-        let values = tensor.data().iter().enumerate().map(|(i, value)| value + bias[i % bias.len()]);
-        Tensor::new(tensor.shape().to_vec(), values.collect())
-    };
+    let shape = &network.shapes()[&node.name];
     Ok(match &node.layer {
-        Layer::Conv2D(l) => {
-            let kernel = weight("kernel").unwrap_or_default();
-            let (depth, per_group) = (channels / l.groups, l.filters / l.groups);
-            let slide = Slide {
-                size: (l.kernel.height, l.kernel.width),
-                strides: (l.strides.height, l.strides.width),
-                dilation: (l.dilation.height, l.dilation.width),
-                padding: l.padding,
-            };
-            let sum = slide.map(x, output_shape, &|window, o| {
-                window
-                    .iter()
-                    .flat_map(|&(k, y, x_)| (0..depth).map(move |c| (k, y, x_, c)))
-                    .map(|(k, y, x_, c)| {
-                        f64::from(at(x, y, x_, o / per_group * depth + c))
-                            * f64::from(kernel[(k * depth + c) * l.filters + o])
-                    })
-                    .sum()
-            })?;
-            activation(l.activation, &add_bias(sum)?)?
-        }
-        Layer::DepthwiseConv2D(l) => {
-            let kernel = weight("kernel").unwrap_or_default();
-            let filters = channels * l.depth_multiplier;
-            let slide = Slide {
-                size: (l.kernel.height, l.kernel.width),
-                strides: (l.strides.height, l.strides.width),
-                dilation: (l.dilation.height, l.dilation.width),
-                padding: l.padding,
-            };
-            let sum = slide.map(x, output_shape, &|window, o| {
-                window
-                    .iter()
-                    .map(|&(k, y, x_)| {
-                        f64::from(at(x, y, x_, o / l.depth_multiplier)) * f64::from(kernel[k * filters + o])
-                    })
-                    .sum()
-            })?;
-            activation(l.activation, &add_bias(sum)?)?
-        }
-        Layer::Dense(l) => {
-            let kernel = weight("kernel").unwrap_or_default();
-            let rows = x.data().chunks(channels).flat_map(|row| {
-                (0..l.units).map(move |o| {
-                    row.iter()
-                        .enumerate()
-                        .map(|(i, &v)| f64::from(v) * f64::from(kernel[i * l.units + o]))
-                        .sum::<f64>() as f32
-                })
-            });
-            let sum = Tensor::new(output_shape.clone(), rows.collect())?;
-            activation(l.activation, &add_bias(sum)?)?
-        }
-        Layer::BatchNormalization(l) => {
-            let value = |name: &str, c: usize, default: f64| {
-                weight(name).map_or(default, |values| f64::from(values[c]))
-            };
-            per_channel(&|v, c| {
-                (v - value("moving_mean", c, 0.)) / (value("moving_variance", c, 1.) + l.epsilon).sqrt()
-                    * value("gamma", c, 1.)
-                    + value("beta", c, 0.)
-            })?
-        }
-        Layer::Rescaling(l) => per_channel(&|v, c| {
-            v * f64::from(l.scale[c % l.scale.len()]) + f64::from(l.offset[c % l.offset.len()])
-        })?,
+        Layer::Conv2D(_) | Layer::DepthwiseConv2D(_) | Layer::Dense(_) => weighted(network, node, x, shape)?,
+        Layer::BatchNormalization(_) | Layer::Rescaling(_) => per_channel(network, node, x)?,
         Layer::Activation(function) => activation(*function, x)?,
-        Layer::ZeroPadding2D(l) => {
-            let slide = Slide {
-                size: (1, 1),
-                strides: (1, 1),
-                dilation: (1, 1),
-                padding: Padding::Explicit { top: l.top, bottom: l.bottom, left: l.left, right: l.right },
-            };
-            slide.map(x, output_shape, &|window, c| {
-                window.iter().map(|&(_, y, x_)| f64::from(at(x, y, x_, c))).sum()
-            })?
+        Layer::ZeroPadding2D(_) | Layer::MaxPooling2D(_) | Layer::AveragePooling2D(_) => {
+            windowed(&node.layer, x, shape)?
         }
-        Layer::MaxPooling2D(l) | Layer::AveragePooling2D(l) => {
-            let slide = Slide {
-                size: (l.window.height, l.window.width),
-                strides: (l.strides.height, l.strides.width),
-                dilation: (1, 1),
-                padding: l.padding,
-            };
-            let max = matches!(node.layer, Layer::MaxPooling2D(_));
-            slide.map(x, output_shape, &|window, c| {
-                let values = window.iter().map(|&(_, y, x_)| f64::from(at(x, y, x_, c)));
-                if max {
-                    values.fold(f64::NEG_INFINITY, f64::max)
-                } else {
-                    values.sum::<f64>() / window.len() as f64
-                }
-            })?
-        }
-        Layer::GlobalAveragePooling2D(_) | Layer::GlobalMaxPooling2D(_) => {
-            let max = matches!(node.layer, Layer::GlobalMaxPooling2D(_));
-            let pixels = x.data().len() / channels;
-            let of_channel = |c: usize| {
-                let values = x.data().iter().skip(c).step_by(channels).map(|&v| f64::from(v));
-                if max {
-                    values.fold(f64::NEG_INFINITY, f64::max) as f32
-                } else {
-                    (values.sum::<f64>() / pixels as f64) as f32
-                }
-            };
-            Tensor::new(output_shape.clone(), (0..channels).map(of_channel).collect())?
-        }
-        Layer::Flatten | Layer::Reshape(_) | Layer::Dropout { .. } => {
-            x.clone().reshaped(output_shape.clone())?
-        }
+        Layer::GlobalAveragePooling2D(_) | Layer::GlobalMaxPooling2D(_) => global(&node.layer, x, shape)?,
+        Layer::Flatten | Layer::Reshape(_) | Layer::Dropout { .. } => x.clone().reshaped(shape.clone())?,
         Layer::Add | Layer::Multiply => {
             let add = matches!(node.layer, Layer::Add);
-            let values = (0..output_shape.iter().product()).map(|i| {
-                let values = inputs.iter().map(|input| broadcast(input, output_shape, i));
+            let values = (0..shape.iter().product()).map(|i| {
+                let values = inputs.iter().map(|input| broadcast(input, shape, i));
                 if add { values.sum() } else { values.product::<f32>() }
             });
-            Tensor::new(output_shape.clone(), values.collect())?
+            Tensor::new(shape.clone(), values.collect())?
         }
         Layer::Concatenate => {
-            let pixels = output_shape.iter().product::<usize>() / output_shape.last().unwrap_or(&1);
-            let row = |pixel: usize| {
-                inputs.iter().flat_map(move |input| {
-                    input
-                        .data()
-                        .chunks(input.data().len() / pixels)
-                        .nth(pixel)
-                        .unwrap_or_default()
-                        .iter()
-                        .copied()
-                })
+            let pixels = shape.iter().product::<usize>() / shape.last().unwrap_or(&1);
+            let row = |input: &Tensor, pixel: usize| {
+                let channels = input.data().len() / pixels;
+                input.data()[pixel * channels..][..channels].to_vec()
             };
-            Tensor::new(output_shape.clone(), (0..pixels).flat_map(row).collect())?
+            let rows = (0..pixels).flat_map(|pixel| inputs.iter().flat_map(move |input| row(input, pixel)));
+            Tensor::new(shape.clone(), rows.collect())?
         }
         other => bail!("the reference does not know {other:?}"),
     })
 }
 
+fn weight<'a>(network: &'a Network, node: &Node, name: &str) -> Option<&'a [f32]> {
+    network.weights().get(&format!("{}/{name}", node.name)).map(|tensor| tensor.data())
+}
+
+/// Layers with a kernel: a sum of products, a bias, an activation.
+fn weighted(network: &Network, node: &Node, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let kernel = weight(network, node, "kernel").unwrap_or_default();
+    let channels = *x.shape().last().unwrap_or(&1);
+    let (sum, function) = match &node.layer {
+        Layer::Conv2D(l) => {
+            let (depth, per_group) = (channels / l.groups, l.filters / l.groups);
+            let product = |&(k, row, column): &Pixel, c: usize, o: usize| {
+                let value = at(x, row, column, o / per_group * depth + c);
+                f64::from(value) * f64::from(kernel[(k * depth + c) * l.filters + o])
+            };
+            let at_pixel = |pixel: &Pixel, o: usize| (0..depth).map(|c| product(pixel, c, o)).sum::<f64>();
+            let slide = Slide::new(l.kernel, l.strides, l.dilation, l.padding);
+            (
+                slide.map(x, shape, &|window, o| window.iter().map(|pixel| at_pixel(pixel, o)).sum())?,
+                l.activation,
+            )
+        }
+        Layer::DepthwiseConv2D(l) => {
+            let product = |&(k, row, column): &Pixel, o: usize| {
+                let value = at(x, row, column, o / l.depth_multiplier);
+                f64::from(value) * f64::from(kernel[k * channels * l.depth_multiplier + o])
+            };
+            let slide = Slide::new(l.kernel, l.strides, l.dilation, l.padding);
+            (
+                slide.map(x, shape, &|window, o| window.iter().map(|pixel| product(pixel, o)).sum())?,
+                l.activation,
+            )
+        }
+        Layer::Dense(l) => {
+            let product = |row: &[f32], o: usize| -> f64 {
+                row.iter()
+                    .zip(kernel.iter().skip(o).step_by(l.units))
+                    .map(|(&v, &w)| f64::from(v) * f64::from(w))
+                    .sum()
+            };
+            let rows =
+                x.data().chunks(channels).flat_map(|row| (0..l.units).map(move |o| product(row, o) as f32));
+            (Tensor::new(shape.to_vec(), rows.collect())?, l.activation)
+        }
+        other => bail!("{other:?} has no kernel"),
+    };
+    let Some(bias) = weight(network, node, "bias") else { return activation(function, &sum) };
+    let biased = sum.data().iter().enumerate().map(|(i, value)| value + bias[i % bias.len()]);
+    activation(function, &Tensor::new(shape.to_vec(), biased.collect())?)
+}
+
+/// Layers that shift and scale every channel.
+fn per_channel(network: &Network, node: &Node, x: &Tensor) -> Result<Tensor> {
+    let channels = *x.shape().last().unwrap_or(&1);
+    let stored = |name: &str, c: usize, default: f64| {
+        weight(network, node, name).map_or(default, |values| f64::from(values[c]))
+    };
+    let f = |v: f64, c: usize| match &node.layer {
+        Layer::BatchNormalization(l) => {
+            let deviation = (stored("moving_variance", c, 1.) + l.epsilon).sqrt();
+            (v - stored("moving_mean", c, 0.)) / deviation * stored("gamma", c, 1.) + stored("beta", c, 0.)
+        }
+        Layer::Rescaling(l) => {
+            v * f64::from(l.scale[c % l.scale.len()]) + f64::from(l.offset[c % l.offset.len()])
+        }
+        _ => v,
+    };
+    let values = x.data().iter().enumerate().map(|(i, &value)| f(f64::from(value), i % channels) as f32);
+    Ok(Tensor::new(x.shape().to_vec(), values.collect())?)
+}
+
+/// Layers without weights that look through windows.
+fn windowed(layer: &Layer, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let slide = match layer {
+        Layer::MaxPooling2D(l) | Layer::AveragePooling2D(l) => {
+            Slide::new(l.window, l.strides, 1.into(), l.padding)
+        }
+        Layer::ZeroPadding2D(l) => {
+            let (top, bottom, left, right) = (l.top, l.bottom, l.left, l.right);
+            Slide::new(1.into(), 1.into(), 1.into(), Padding::Explicit { top, bottom, left, right })
+        }
+        other => bail!("{other:?} has no window"),
+    };
+    slide.map(x, shape, &|window, c| {
+        let values = window.iter().map(|&(_, row, column)| f64::from(at(x, row, column, c)));
+        match layer {
+            Layer::MaxPooling2D(_) => values.fold(f64::NEG_INFINITY, f64::max),
+            Layer::AveragePooling2D(_) => values.sum::<f64>() / window.len() as f64,
+            _ => values.sum(),
+        }
+    })
+}
+
+fn global(layer: &Layer, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let channels = *x.shape().last().unwrap_or(&1);
+    let pixels = x.data().len() / channels;
+    let of_channel = |c: usize| {
+        let values = x.data().iter().skip(c).step_by(channels).map(|&v| f64::from(v));
+        match layer {
+            Layer::GlobalMaxPooling2D(_) => values.fold(f64::NEG_INFINITY, f64::max) as f32,
+            _ => (values.sum::<f64>() / pixels as f64) as f32,
+        }
+    };
+    Ok(Tensor::new(shape.to_vec(), (0..channels).map(of_channel).collect())?)
+}
+
+/// Where in its window a pixel is, and its row and column in the image.
+type Pixel = (usize, usize, usize);
+
 struct Slide {
-    size: (usize, usize),
-    strides: (usize, usize),
-    dilation: (usize, usize),
+    size: Pair,
+    strides: Pair,
+    dilation: Pair,
     padding: Padding,
 }
 
 impl Slide {
-    /// Calls `f` for every output pixel and channel with the window's `(position in the window, y, x)` inside the image.
-    fn map(
-        &self,
-        x: &Tensor,
-        output: &[usize],
-        f: &dyn Fn(&[(usize, usize, usize)], usize) -> f64,
-    ) -> Result<Tensor> {
+    fn new(size: Pair, strides: Pair, dilation: Pair, padding: Padding) -> Self {
+        Self { size, strides, dilation, padding }
+    }
+
+    /// Calls `f` for every output pixel and channel with the window's pixels inside the image.
+    fn map(&self, x: &Tensor, output: &[usize], f: &dyn Fn(&[Pixel], usize) -> f64) -> Result<Tensor> {
         let (height, width) = (x.shape()[0], x.shape()[1]);
         // TensorFlow's rule, in its own words: pad = max((ceil(n / s) - 1) * s + k - n, 0), the smaller half first.
         let same = |n: usize, k: usize, s: usize, d: usize| {
             ((n.div_ceil(s) - 1) * s + (k - 1) * d + 1).saturating_sub(n) / 2
         };
-        let (top, left) = match self.padding {
+        let Self { size, strides, dilation, padding } = *self;
+        let (top, left) = match padding {
             Padding::Valid => (0, 0),
             Padding::Same => (
-                same(height, self.size.0, self.strides.0, self.dilation.0),
-                same(width, self.size.1, self.strides.1, self.dilation.1),
+                same(height, size.height, strides.height, dilation.height),
+                same(width, size.width, strides.width, dilation.width),
             ),
             Padding::Explicit { top, left, .. } => (top, left),
         };
         let mut data = Vec::new();
-        for oy in 0..output[0] {
-            for ox in 0..output[1] {
-                let mut window = Vec::new();
-                for ky in 0..self.size.0 {
-                    for kx in 0..self.size.1 {
-                        let y = (oy * self.strides.0 + ky * self.dilation.0)
-                            .checked_sub(top)
-                            .filter(|&y| y < height);
-                        let x = (ox * self.strides.1 + kx * self.dilation.1)
-                            .checked_sub(left)
-                            .filter(|&x| x < width);
-                        if let (Some(y), Some(x)) = (y, x) {
-                            window.push((ky * self.size.1 + kx, y, x));
-                        }
-                    }
-                }
-                data.extend((0..output[2]).map(|channel| f(&window, channel) as f32));
-            }
+        for pixel in 0..output[0] * output[1] {
+            let (oy, ox) = (pixel / output[1], pixel % output[1]);
+            let inside = |k: usize| {
+                let row = (oy * strides.height + k / size.width * dilation.height).checked_sub(top)?;
+                let column = (ox * strides.width + k % size.width * dilation.width).checked_sub(left)?;
+                (row < height && column < width).then_some((k, row, column))
+            };
+            let window: Vec<Pixel> = (0..size.height * size.width).filter_map(inside).collect();
+            data.extend((0..output[2]).map(|channel| f(&window, channel) as f32));
         }
         Ok(Tensor::new(output.to_vec(), data)?)
     }
