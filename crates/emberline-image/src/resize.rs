@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use fast_image_resize::FilterType;
 use serde::{Deserialize, Serialize};
 
 use crate::area::{self, AreaScratch};
-use crate::convolve::{self, BICUBIC, BILINEAR, ConvolveScratch};
+use crate::convolve::{self, ConvolveScratch};
 use crate::{Channels, Image, ImageError};
 
 /// The rule by which a picture changes its size. The name is the same in text, in JSON and in saved models.
@@ -186,8 +187,12 @@ pub(crate) fn resize_into(
         return Ok(());
     }
     match rule {
-        Resize::Bilinear => convolve::resize(source, size, BILINEAR, &mut scratch.convolve, target),
-        Resize::Bicubic => convolve::resize(source, size, BICUBIC, &mut scratch.convolve, target),
+        Resize::Bilinear => {
+            convolve::resize(source, size, FilterType::Bilinear, &mut scratch.convolve, target)?;
+        }
+        Resize::Bicubic => {
+            convolve::resize(source, size, FilterType::CatmullRom, &mut scratch.convolve, target)?;
+        }
         Resize::Area => area::resize(source, size, &mut scratch.area, target),
         Resize::Nearest => match source.channels {
             Channels::Gray => nearest::<1>(source, size, target),
