@@ -1,0 +1,36 @@
+//! Evaluators: from a table with predictions to a number.
+
+mod multiclass;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::dataframe::DataFrame;
+
+pub use multiclass::MulticlassClassificationEvaluator;
+
+use crate::error::Result;
+use crate::params::ParamMap;
+use crate::stage::Stage;
+
+/// Measures how good predictions are.
+#[async_trait]
+pub trait Evaluator: Stage {
+    /// The metric over all rows of a table.
+    ///
+    /// # Errors
+    /// When a param is out of its range, a column is missing or of the wrong type, or there are no rows.
+    async fn evaluate(&self, table: &DataFrame) -> Result<f64>;
+
+    /// Whether a larger metric is a better one.
+    ///
+    /// # Errors
+    /// When the metric's name is not one.
+    fn is_larger_better(&self) -> Result<bool>;
+
+    /// A copy with the values of `extra` that are of this evaluator.
+    ///
+    /// # Errors
+    /// When `extra` has a param that does not exist.
+    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Evaluator>>;
+}

@@ -1,0 +1,8 @@
+//! Stages over images: the named networks as featurizers and as predictors.
+
+mod featurizer;
+mod network;
+mod predictor;
+
+pub use featurizer::DeepImageFeaturizer;
+pub use predictor::DeepImagePredictor;

@@ -1,0 +1,124 @@
+//! From a network's name to a column function, once per process and setting.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+use emberline_net::{ImageLayout, OnnxOptions, Pooling, default_runtime};
+use emberline_table::Blob;
+use emberline_table::functions::NetworkFunction;
+use emberline_zoo::{Card, ModelStore};
+
+use crate::error::{MlError, Result};
+use crate::params::shared::{ERROR_COL, INPUT_COL, OUTPUT_COL};
+use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, ParamValue, Params};
+
+pub(super) const COLUMNS: [ParamSpec; 3] = [INPUT_COL, OUTPUT_COL, ERROR_COL];
+
+pub(super) const MODEL_NAME: ParamSpec =
+    ParamSpec::new("modelName", ParamKind::Text, "a named network; `emberline models` lists them").required();
+
+pub(super) const SCALE_HINT: ParamSpec = ParamSpec::new(
+    "scaleHint",
+    ParamKind::Text,
+    "how images are brought to the network's size; if it is not set, as the network's card says",
+)
+.constraint(Constraint::OneOf(&[
+    "bilinear",
+    "bicubic",
+    "area",
+    "nearest",
+    "SCALE_AREA_AVERAGING",
+    "SCALE_SMOOTH",
+    "SCALE_DEFAULT",
+    "SCALE_FAST",
+    "SCALE_REPLICATE",
+]));
+
+pub(super) const BATCH_SIZE: ParamSpec =
+    ParamSpec::new("batchSize", ParamKind::Int, "images per run of the network; does not change the answers")
+        .default(ParamDefault::Int(NetworkFunction::BATCH_SIZE_DEFAULT as i64))
+        .constraint(Constraint::Between(1.0, 1_024.0));
+
+/// What a function is made of; equal settings share one function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Setting {
+    pub(super) model: String,
+    /// The layer whose output is the answer; the network's last one if `None`.
+    pub(super) layer: Option<String>,
+    pub(super) pooling: Option<&'static str>,
+    /// The resizing rule's name, if it is not the card's.
+    pub(super) resize: Option<String>,
+    pub(super) batch_size: usize,
+}
+
+impl Setting {
+    /// The settings that the stages over networks have in common.
+    pub(super) fn of(params: &Params) -> Result<Self> {
+        Ok(Self {
+            model: params.text("modelName")?,
+            layer: None,
+            pooling: None,
+            resize: params.text_if_defined("scaleHint")?,
+            batch_size: params.count("batchSize")?,
+        })
+    }
+
+    /// The card of the network.
+    pub(super) fn card(&self, params: &Params) -> Result<&'static Card> {
+        emberline_zoo::card(&self.model).map_err(|_| {
+            let known: Vec<&str> = emberline_zoo::cards().iter().map(|card| card.name).collect();
+            let expected = format!("one of {}", known.join(", "));
+            params.wrong("modelName", expected, &ParamValue::Text(self.model.clone()))
+        })
+    }
+}
+
+type Functions = HashMap<Setting, Weak<NetworkFunction>>;
+
+/// Functions in use. A function holds a prepared network, so that making it twice would hold it twice.
+static FUNCTIONS: LazyLock<Mutex<Functions>> = LazyLock::new(Mutex::default);
+
+/// The function of a setting; fetches the network's weights if the store has not got them.
+pub(super) fn function(setting: &Setting, card: &Card, uid: &str) -> Result<Arc<NetworkFunction>> {
+    let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(function) = functions.get(setting).and_then(Weak::upgrade) {
+        return Ok(function);
+    }
+    let function = Arc::new(build(setting, card, uid)?);
+    functions.insert(setting.clone(), Arc::downgrade(&function));
+    Ok(function)
+}
+
+fn build(setting: &Setting, card: &Card, uid: &str) -> Result<NetworkFunction> {
+    let mut network = card.load(&ModelStore::open())?;
+    if let Some(layer) = &setting.layer {
+        network = network.cut(layer)?;
+    }
+    if let Some(pooling) = setting.pooling {
+        network = network.pooled(pooling_of(pooling))?;
+    }
+    let network = network.fold_batch_norms()?;
+    let outputs = match network.output_shapes()[..] {
+        [shape] => shape.iter().product(),
+        ref several => {
+            return Err(MlError::stage(uid, format!("expected one output, found {}", several.len())));
+        }
+    };
+    let onnx = network.to_onnx(&OnnxOptions { input_layout: ImageLayout::ChannelsFirst })?;
+    let mut preprocessing = card.preprocessing.clone();
+    if let Some(rule) = &setting.resize {
+        preprocessing.resize =
+            rule.parse().map_err(|e| MlError::stage(uid, format!("parameter `scaleHint`: {e}")))?;
+    }
+    let onnx = Blob::new(onnx.into());
+    Ok(NetworkFunction::try_new(onnx, preprocessing, outputs, setting.batch_size, default_runtime())?)
+}
+
+pub(super) fn pooling_of(name: &str) -> Pooling {
+    match name {
+        "max" => Pooling::Max,
+        "flatten" => Pooling::Flatten,
+        "none" => Pooling::None,
+        _ => Pooling::Avg,
+    }
+}

@@ -1,0 +1,45 @@
+//! The kinds of stage that can be loaded: an explicit table, kind name to constructor.
+
+use std::sync::Arc;
+
+use crate::classification::{LogisticRegression, LogisticRegressionModel};
+use crate::error::Result;
+use crate::evaluation::MulticlassClassificationEvaluator;
+use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
+use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::persistence::{Saved, StageReader};
+use crate::pipeline::{Pipeline, PipelineModel};
+
+type Load = fn(&StageReader) -> Result<Saved>;
+
+const KINDS: &[(&str, Load)] = &[
+    ("DeepImageFeaturizer", |reader| Ok(Saved::Transformer(Arc::new(DeepImageFeaturizer::load(reader)?)))),
+    ("DeepImagePredictor", |reader| Ok(Saved::Transformer(Arc::new(DeepImagePredictor::load(reader)?)))),
+    ("IndexToString", |reader| Ok(Saved::Transformer(Arc::new(IndexToString::load(reader)?)))),
+    ("LogisticRegression", |reader| Ok(Saved::Estimator(Arc::new(LogisticRegression::load(reader)?)))),
+    ("LogisticRegressionModel", |reader| {
+        Ok(Saved::Transformer(Arc::new(LogisticRegressionModel::load(reader)?)))
+    }),
+    ("MulticlassClassificationEvaluator", |reader| {
+        Ok(Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::load(reader)?)))
+    }),
+    ("Pipeline", |reader| Ok(Saved::Estimator(Arc::new(Pipeline::load(reader)?)))),
+    ("PipelineModel", |reader| Ok(Saved::Transformer(Arc::new(PipelineModel::load(reader)?)))),
+    ("StringIndexer", |reader| Ok(Saved::Estimator(Arc::new(StringIndexer::load(reader)?)))),
+    ("StringIndexerModel", |reader| Ok(Saved::Transformer(Arc::new(StringIndexerModel::load(reader)?)))),
+];
+
+/// The names of the kinds, in alphabetic order.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(kind, _)| *kind)
+}
+
+/// Makes the stage that a saved directory holds.
+pub(crate) fn load(reader: &StageReader) -> Result<Saved> {
+    let found = KINDS.iter().find(|(kind, _)| *kind == reader.kind());
+    let (_, load) = found.ok_or_else(|| {
+        let known = kinds().collect::<Vec<_>>().join(", ");
+        reader.error(format!("unknown kind `{}`; this version knows {known}", reader.kind()))
+    })?;
+    load(reader)
+}

@@ -1,0 +1,135 @@
+//! What must hold for every stage that can be loaded.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use emberline_ml::{
+    DeepImageFeaturizer, DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString,
+    LogisticRegression, MulticlassClassificationEvaluator, ParamDefault, ParamMap, Pipeline, PipelineModel,
+    Saved, Stage, StringIndexer, Transformer, load, registry, save,
+};
+use emberline_table::Session;
+
+/// One of every kind, set up so that it can be used.
+async fn every_kind() -> Result<Vec<Saved>> {
+    let table = Session::new()
+        .sql(
+            "SELECT arrow_cast([x, 1.0], 'FixedSizeList(2 x Float64)') AS features, y AS label
+              FROM (VALUES (0.0, 0), (1.0, 1), (2.0, 1), (3.0, 0)) AS t (x, y)",
+        )
+        .await?;
+    let lr = LogisticRegression::new().reg_param(0.5);
+    let indexer = StringIndexer::new().input_col("label").output_col("index");
+    let pipeline = Pipeline::new().stage(indexer.clone()).stage(lr.clone());
+    let featurizer =
+        DeepImageFeaturizer::new().input_col("image").output_col("features").model_name("EfficientNetLite0");
+    let predictor =
+        DeepImagePredictor::new().input_col("image").output_col("p").model_name("EfficientNetLite0");
+    Ok(vec![
+        Saved::Transformer(Arc::new(featurizer)),
+        Saved::Transformer(Arc::new(predictor)),
+        Saved::Transformer(Arc::new(
+            IndexToString::new().input_col("i").output_col("o").labels(vec!["a".into()]),
+        )),
+        Saved::Transformer(Arc::new(lr.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(lr)),
+        Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"))),
+        Saved::Transformer(Arc::new(indexer.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(indexer)),
+        Saved::Transformer(Arc::new(pipeline.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(pipeline)),
+    ])
+}
+
+#[tokio::test]
+async fn every_registered_kind_is_tested() -> Result<()> {
+    let mut tested: Vec<_> = every_kind().await?.iter().map(|saved| saved.stage().kind()).collect();
+    tested.sort_unstable();
+    assert_eq!(tested, registry::kinds().collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn saving_and_loading_keeps_everything() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    for (i, saved) in every_kind().await?.into_iter().enumerate() {
+        let stage = saved.stage();
+        let path = dir.path().join(i.to_string());
+        save(stage, &path, IfExists::Fail)?;
+        ensure!(save(stage, &path, IfExists::Fail).is_err(), "{} was saved over", stage.kind());
+        save(stage, &path, IfExists::Overwrite)?;
+        let loaded = load(&path)?;
+        let loaded = loaded.stage();
+        assert_eq!(loaded.kind(), stage.kind());
+        assert_eq!(loaded.params().uid(), stage.params().uid());
+        assert_eq!(loaded.params().values(), stage.params().values(), "{}", stage.kind());
+        // What is saved again is the same to the byte.
+        let again = dir.path().join(format!("{i}-again"));
+        save(loaded, &again, IfExists::Fail)?;
+        let metadata = |path: &std::path::Path| std::fs::read_to_string(path.join("metadata.json"));
+        assert_eq!(metadata(&again)?, metadata(&path)?, "{}", stage.kind());
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path())?
+        .flatten()
+        .filter(|e| e.file_name().to_string_lossy().starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "temporary files stay behind: {left:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tables_of_params_hold_together() -> Result<()> {
+    for saved in every_kind().await? {
+        let params = saved.stage().params();
+        params.validate()?;
+        for spec in params.table() {
+            ensure!(
+                !spec.doc.is_empty() && !spec.name.is_empty(),
+                "{} has a param without doc",
+                saved.stage().kind()
+            );
+            ensure!(
+                params.explain().contains(&format!("{}: ", spec.name)),
+                "explain leaves out {}",
+                spec.name
+            );
+            if !matches!(spec.default, ParamDefault::None) {
+                ensure!(params.is_defined(spec.name), "{} has a default", spec.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn copies_keep_the_uid_and_take_values() -> Result<()> {
+    for saved in every_kind().await? {
+        let uid = saved.stage().params().uid().to_string();
+        let Some(spec) = saved.stage().params().table().first() else { continue };
+        let mut extra = ParamMap::default();
+        extra.put(saved.stage().params().param(spec.name)?, "other");
+        let mut foreign = ParamMap::default();
+        foreign.put(LogisticRegression::new().params().param("regParam")?, 1.0);
+        let copy = |extra: &ParamMap| -> Result<Saved> {
+            Ok(match &saved {
+                Saved::Transformer(stage) => Saved::Transformer(Transformer::copy(stage.as_ref(), extra)?),
+                Saved::Estimator(stage) => Saved::Estimator(Estimator::copy(stage.as_ref(), extra)?),
+                Saved::Evaluator(stage) => Saved::Evaluator(Evaluator::copy(stage.as_ref(), extra)?),
+            })
+        };
+        let changed = copy(&extra)?;
+        assert_eq!(changed.stage().params().uid(), uid);
+        assert_eq!(changed.stage().params().text(spec.name)?, "other", "{}", saved.stage().kind());
+        let unchanged = copy(&foreign)?;
+        assert_eq!(unchanged.stage().params().values(), saved.stage().params().values());
+    }
+    Ok(())
+}
+
+#[test]
+fn stages_go_from_thread_to_thread() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Saved>();
+    check::<PipelineModel>();
+    check::<Pipeline>();
+}

@@ -1,0 +1,10 @@
+//! Tests of stages against references and against their promises.
+
+mod conformance;
+mod linear;
+mod metrics;
+mod persistence;
+mod pictures;
+mod pipeline;
+mod stages;
+mod tuning;

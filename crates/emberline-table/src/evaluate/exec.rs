@@ -1,0 +1,215 @@
+//! Running the calls of an [`Evaluate`] node.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{internal_err, plan_err};
+use datafusion::error::Result;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, ReplaceChildrenOptions};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
+    SendableRecordBatchStream,
+};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+use futures::{StreamExt, stream};
+
+use super::node::Evaluate;
+use crate::function::{ColumnFunction, RowError, struct_columns};
+use crate::report::Report;
+
+/// Makes the physical node of an [`Evaluate`].
+#[derive(Debug)]
+pub(crate) struct EvaluatePlanner;
+
+#[async_trait]
+impl ExtensionPlanner for EvaluatePlanner {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(node) = node.as_any().downcast_ref::<Evaluate>() else { return Ok(None) };
+        let [input] = inputs else { return plan_err!("Evaluate takes one input") };
+        let mut calls = Vec::with_capacity(node.calls.len());
+        for call in &node.calls {
+            let args = call
+                .args
+                .iter()
+                .map(|arg| planner.create_physical_expr(arg, node.input.schema(), session, context))
+                .collect::<Result<Vec<_>>>()?;
+            calls.push(PhysicalCall {
+                function: call.function.clone(),
+                args,
+                outputs: call.outputs.len(),
+                wants_error: call.error.is_some(),
+            });
+        }
+        let schema =
+            Arc::new(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(node).as_arrow().clone());
+        Ok(Some(Arc::new(EvaluateExec::new(calls, input.clone(), schema))))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct PhysicalCall {
+    function: Arc<dyn ColumnFunction>,
+    args: Vec<Arc<dyn PhysicalExpr>>,
+    outputs: usize,
+    wants_error: bool,
+}
+
+impl PhysicalCall {
+    /// Adds the new columns of a batch to `columns`.
+    fn run(&self, batch: &RecordBatch, columns: &mut Vec<ArrayRef>, report: &Report) -> Result<()> {
+        let rows = batch.num_rows();
+        let args =
+            self.args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+        let evaluated = self.function.evaluate(&args)?;
+        if evaluated.values.len() != rows {
+            let kind = self.function.describe().kind;
+            return internal_err!("{kind} gave {} answers for {rows} rows", evaluated.values.len());
+        }
+        report.add_errors(&evaluated.errors);
+        match self.outputs {
+            1 => columns.push(evaluated.values),
+            _ => columns.extend(struct_columns(&evaluated.values)?),
+        }
+        if self.wants_error {
+            columns.push(reasons(&evaluated.errors, rows));
+        }
+        Ok(())
+    }
+}
+
+fn reasons(errors: &[RowError], rows: usize) -> ArrayRef {
+    let mut reasons = vec![None; rows];
+    for error in errors {
+        reasons[error.row] = Some(error.reason.as_str());
+    }
+    Arc::new(StringArray::from(reasons))
+}
+
+/// Runs column functions over batches, in the partitions and the order of its input.
+#[derive(Debug)]
+pub(crate) struct EvaluateExec {
+    calls: Arc<[PhysicalCall]>,
+    input: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl EvaluateExec {
+    fn new(calls: Vec<PhysicalCall>, input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
+        let properties = PlanProperties::new(
+            // The input's columns stay where they are, so what orders it orders the output.
+            EquivalenceProperties::new_with_orderings(schema.clone(), input.output_ordering().cloned()),
+            input.output_partitioning().clone(),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        );
+        Self { calls: calls.into(), input, schema, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for EvaluateExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<_> = self.calls.iter().map(|call| call.function.describe().kind).collect();
+        write!(f, "EvaluateExec: {}", kinds.join(", "))
+    }
+}
+
+impl ExecutionPlan for EvaluateExec {
+    fn name(&self) -> &'static str {
+        "EvaluateExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for arg in self.calls.iter().flat_map(|call| &call.args) {
+            if f(arg)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let [input] = children.as_slice() else { return internal_err!("EvaluateExec takes one input") };
+        Ok(Arc::new(Self::new(self.calls.to_vec(), input.clone(), self.schema.clone())))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mode = datafusion::physical_plan::execution_plan::ChildrenPropertiesMode::Recompute;
+        self.replace_children(children, ReplaceChildrenOptions::new(mode))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let report = context
+            .session_config()
+            .get_extension::<Report>()
+            .map(|r| r.as_ref().clone())
+            .unwrap_or_default();
+        let rows_max = self.calls.iter().map(|call| call.function.batch_rows()).min().unwrap_or(1).max(1);
+        let (calls, schema) = (self.calls.clone(), self.schema.clone());
+        let run = move |batch: RecordBatch| {
+            let mut columns = batch.columns().to_vec();
+            calls.iter().try_for_each(|call| call.run(&batch, &mut columns, &report))?;
+            report.add_evaluated(batch.num_rows());
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+        };
+        let input = self.input.execute(partition, context)?;
+        let parts = input.flat_map(move |batch| stream::iter(split(batch, rows_max)));
+        let output = parts.map(move |batch| batch.and_then(&run));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), output)))
+    }
+}
+
+/// A batch in parts of at most `rows_max` rows, sharing its memory.
+fn split(batch: Result<RecordBatch>, rows_max: usize) -> Vec<Result<RecordBatch>> {
+    let batch = match batch {
+        Ok(batch) if batch.num_rows() > rows_max => batch,
+        small_or_failed => return vec![small_or_failed],
+    };
+    let rows = batch.num_rows();
+    (0..rows).step_by(rows_max).map(|from| Ok(batch.slice(from, rows_max.min(rows - from)))).collect()
+}

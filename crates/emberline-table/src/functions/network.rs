@@ -1,0 +1,198 @@
+//! A network over images: image → vector.
+
+use std::sync::{Arc, OnceLock};
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{Field, FieldRef};
+use emberline_image::{DecodeOptions, Layout, Preprocessing, Scratch};
+use emberline_net::{PrepareOptions, Prepared, Runtime, TensorView};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::{check_image, image_input, vector_type, vectors};
+use crate::describe::{Blob, Blobs, Description, FunctionKinds};
+use crate::error::{Result, TableError};
+use crate::function::{ColumnFunction, Evaluated, RowError, check_arity};
+use crate::input::{ImageInput, PixelSource};
+
+pub(super) const KIND: &str = "network";
+const ROLE: &str = "onnx";
+
+/// Runs a network on images: decode, orient, resize and normalise by the network's own rules, then the network.
+///
+/// Input: a column of images in any form of [`ImageInput`]. Output: `FixedSizeList<Float32>[outputs]`, null where
+/// the image is null or can't be decoded. The whole way from bytes to vector runs on the calling thread; several
+/// threads may call at once.
+#[derive(Debug)]
+pub struct NetworkFunction {
+    params: Params,
+    onnx: Blob,
+    runtime: Arc<dyn Runtime>,
+    prepared: OnceLock<Arc<dyn Prepared>>,
+    scratch: Mutex<Vec<Scratch>>,
+    decode: DecodeOptions,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Params {
+    preprocessing: Preprocessing,
+    /// Numbers in the answer.
+    outputs: usize,
+    /// Images per run of the network.
+    batch_size: usize,
+}
+
+impl NetworkFunction {
+    /// The images per run unless told otherwise. One is fastest where each core has its own run: what the layers
+    /// of one image pass on stays in the core's cache.
+    pub const BATCH_SIZE_DEFAULT: usize = 1;
+
+    /// A function from an ONNX model with one input, `[N, 3, H, W]` or `[N, H, W, 3]` by `preprocessing`, and
+    /// one output of `outputs` numbers per image.
+    ///
+    /// # Errors
+    /// When a setting is out of its range. The model itself is read on first use.
+    pub fn try_new(
+        onnx: Blob,
+        preprocessing: Preprocessing,
+        outputs: usize,
+        batch_size: usize,
+        runtime: Arc<dyn Runtime>,
+    ) -> Result<Self> {
+        preprocessing.validate().map_err(|e| TableError::description(KIND, e))?;
+        if batch_size == 0 {
+            return Err(TableError::Setting {
+                parameter: "batchSize".into(),
+                expected: "at least 1".into(),
+                found: "0".into(),
+            });
+        }
+        Ok(Self {
+            params: Params { preprocessing, outputs, batch_size },
+            onnx,
+            runtime,
+            prepared: OnceLock::new(),
+            scratch: Mutex::default(),
+            decode: DecodeOptions::default(),
+        })
+    }
+
+    /// Rebuilds a function from what [`describe`](ColumnFunction::describe) said of it.
+    ///
+    /// # Errors
+    /// When the description is of another kind, a setting does not fit, or the model is missing or damaged.
+    pub fn rebuild(description: &Description, blobs: &dyn Blobs) -> Result<Self> {
+        let Params { preprocessing, outputs, batch_size } = description.params_as()?;
+        let onnx = Blob::new(description.blob(ROLE, blobs)?);
+        Self::try_new(onnx, preprocessing, outputs, batch_size, emberline_net::default_runtime())
+    }
+
+    fn prepared(&self) -> Result<&Arc<dyn Prepared>> {
+        if let Some(prepared) = self.prepared.get() {
+            return Ok(prepared);
+        }
+        // Two threads may both prepare; one result is kept.
+        let prepared = self.runtime.prepare(&self.onnx.bytes, &PrepareOptions::default())?;
+        Ok(self.prepared.get_or_init(|| prepared))
+    }
+
+    /// Runs the network on tensors that lie one after the other.
+    fn run(&self, tensors: &[f32], out: &mut [f32]) -> Result<()> {
+        let Preprocessing { width, height, layout, .. } = &self.params.preprocessing;
+        let (w, h) = (*width as usize, *height as usize);
+        let n = tensors.len() / self.params.preprocessing.tensor_len().max(1);
+        let shape = match layout {
+            Layout::Nchw => [n, 3, h, w],
+            Layout::Nhwc => [n, h, w, 3],
+        };
+        let outputs = self.prepared()?.run(&[TensorView::new(&shape, tensors)?])?;
+        let found: usize = outputs.first().map_or(0, |tensor| tensor.data().len());
+        if found != out.len() {
+            let reason = format!("its model gives {found} numbers for {n} image(s), expected {}", out.len());
+            return Err(TableError::description(KIND, reason));
+        }
+        out.copy_from_slice(outputs[0].data());
+        Ok(())
+    }
+
+    fn to_tensor(&self, source: &PixelSource, scratch: &mut Scratch, out: &mut [f32]) -> Result<(), String> {
+        let preprocessing = &self.params.preprocessing;
+        match source {
+            PixelSource::Image(image) => preprocessing.image_to_tensor(image, out),
+            PixelSource::Bytes(bytes) => preprocessing.bytes_to_tensor(bytes, &self.decode, scratch, out),
+        }
+        .map_err(|e| e.to_string())
+    }
+
+    fn evaluate_images(&self, images: &ImageInput, scratch: &mut Scratch) -> Result<Evaluated> {
+        let Params { outputs, batch_size, .. } = self.params;
+        let tensor_len = self.params.preprocessing.tensor_len();
+        let mut values = vec![0.0; images.len() * outputs];
+        let mut valid = vec![false; images.len()];
+        let mut errors = Vec::new();
+        let mut tensors = vec![0.0; batch_size.min(images.len()) * tensor_len];
+        let mut answers = vec![0.0; batch_size.min(images.len()) * outputs];
+        for from in (0..images.len()).step_by(batch_size) {
+            let to = (from + batch_size).min(images.len());
+            let mut rows = Vec::with_capacity(to - from);
+            for (row, source) in (from..to).zip(images.get(from, to, &self.decode)) {
+                let Some(source) = source else { continue };
+                let tensor = &mut tensors[rows.len() * tensor_len..][..tensor_len];
+                match source.and_then(|source| self.to_tensor(&source, scratch, tensor)) {
+                    Ok(()) => rows.push(row),
+                    Err(reason) => {
+                        let origin = images.origin(row).map(String::from);
+                        errors.push(RowError { row, origin, reason });
+                    }
+                }
+            }
+            if rows.is_empty() {
+                continue;
+            }
+            let answers = &mut answers[..rows.len() * outputs];
+            self.run(&tensors[..rows.len() * tensor_len], answers)?;
+            for (row, answer) in rows.into_iter().zip(answers.chunks_exact(outputs.max(1))) {
+                values[row * outputs..][..outputs].copy_from_slice(answer);
+                valid[row] = true;
+            }
+        }
+        Ok(Evaluated { values: vectors(values, outputs, &valid)?, errors })
+    }
+}
+
+impl ColumnFunction for NetworkFunction {
+    fn describe(&self) -> Description {
+        let params = serde_json::to_value(&self.params).unwrap_or_default();
+        Description { blobs: [(ROLE.to_string(), self.onnx.digest)].into(), ..Description::new(KIND, params) }
+    }
+
+    fn blobs(&self) -> Vec<Blob> {
+        vec![self.onnx.clone()]
+    }
+
+    fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef> {
+        check_arity(KIND, 1, inputs)?;
+        check_image(KIND, &inputs[0])?;
+        Ok(Arc::new(Field::new(KIND, vector_type(self.params.outputs), true)))
+    }
+
+    fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated> {
+        let images = image_input(KIND, &inputs[0])?;
+        let mut scratch = self.scratch.lock().pop().unwrap_or_default();
+        let evaluated = self.evaluate_images(&images, &mut scratch);
+        self.scratch.lock().push(scratch);
+        evaluated
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.params.batch_size.max(32)
+    }
+}
+
+pub(super) fn rebuild(
+    description: &Description,
+    blobs: &dyn Blobs,
+    _: &FunctionKinds,
+) -> Result<Arc<dyn ColumnFunction>> {
+    Ok(Arc::new(NetworkFunction::rebuild(description, blobs)?))
+}

@@ -1,0 +1,158 @@
+//! Functions in sequence, as one function.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, new_null_array};
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use serde::{Deserialize, Serialize};
+
+use crate::describe::{Blob, Blobs, Description, FunctionKinds};
+use crate::error::{Result, TableError};
+use crate::evaluate::Step;
+use crate::function::{ColumnFunction, Evaluated, RowError, check_arity, struct_columns};
+
+pub(super) const KIND: &str = "pipeline";
+
+/// Steps over named columns as one function: a fitted pipeline, image → answer.
+///
+/// Its arguments are the columns `inputs`, its answer is the column `output`; what the steps make on the way
+/// never leaves it.
+#[derive(Debug)]
+pub struct PipelineFunction {
+    inputs: Vec<String>,
+    steps: Vec<Step>,
+    output: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Params {
+    inputs: Vec<String>,
+    output: String,
+    steps: Vec<StepParams>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StepParams {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl PipelineFunction {
+    /// A function of the columns `inputs` that answers the column `output`.
+    ///
+    /// # Errors
+    /// When a step uses a column that neither the inputs nor a step before it give, or nothing gives `output`.
+    pub fn try_new(inputs: Vec<String>, steps: Vec<Step>, output: String) -> Result<Self> {
+        let mut known: Vec<&String> = inputs.iter().collect();
+        for step in &steps {
+            if let Some(missing) = step.inputs.iter().find(|input| !known.contains(input)) {
+                let kind = step.function.describe().kind;
+                return Err(TableError::description(KIND, format!("step `{kind}` needs column `{missing}`")));
+            }
+            known.extend(&step.outputs);
+        }
+        if !known.contains(&&output) {
+            return Err(TableError::description(KIND, format!("no step gives the column `{output}`")));
+        }
+        Ok(Self { inputs, steps, output })
+    }
+}
+
+impl ColumnFunction for PipelineFunction {
+    fn describe(&self) -> Description {
+        let steps = self.steps.iter();
+        let params = Params {
+            inputs: self.inputs.clone(),
+            output: self.output.clone(),
+            steps: steps
+                .map(|s| StepParams { inputs: s.inputs.clone(), outputs: s.outputs.clone() })
+                .collect(),
+        };
+        Description {
+            parts: self.steps.iter().map(|step| step.function.describe()).collect(),
+            ..Description::new(KIND, serde_json::to_value(&params).unwrap_or_default())
+        }
+    }
+
+    fn blobs(&self) -> Vec<Blob> {
+        self.steps.iter().flat_map(|step| step.function.blobs()).collect()
+    }
+
+    fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef> {
+        check_arity(KIND, self.inputs.len(), inputs)?;
+        let mut fields: HashMap<&str, FieldRef> = HashMap::new();
+        for (name, field) in self.inputs.iter().zip(inputs) {
+            fields.insert(name, field.clone());
+        }
+        for step in &self.steps {
+            let args: Vec<FieldRef> = step.inputs.iter().map(|name| fields[name.as_str()].clone()).collect();
+            let answer = step.function.return_field(&args)?;
+            for (name, field) in step.outputs.iter().zip(answer_fields(&answer, step.outputs.len())?) {
+                fields.insert(name, field);
+            }
+        }
+        Ok(fields[self.output.as_str()].clone())
+    }
+
+    fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated> {
+        let rows = inputs.first().map_or(0, |array| array.len());
+        let mut columns: HashMap<&str, ArrayRef> = HashMap::new();
+        for (name, array) in self.inputs.iter().zip(inputs) {
+            columns.insert(name, array.clone());
+        }
+        // The first reason of a row is the one that explains it.
+        let mut errors: BTreeMap<usize, RowError> = BTreeMap::new();
+        for step in &self.steps {
+            let args: Vec<ArrayRef> = step.inputs.iter().map(|name| columns[name.as_str()].clone()).collect();
+            let answer = step.function.evaluate(&args)?;
+            for error in answer.errors {
+                errors.entry(error.row).or_insert(error);
+            }
+            match step.outputs.as_slice() {
+                [only] => {
+                    columns.insert(only, answer.values);
+                }
+                several => {
+                    columns.extend(several.iter().map(String::as_str).zip(struct_columns(&answer.values)?))
+                }
+            }
+        }
+        let values = columns.remove(self.output.as_str());
+        let values = values.unwrap_or_else(|| new_null_array(&DataType::Null, rows));
+        Ok(Evaluated { values, errors: errors.into_values().collect() })
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.steps.iter().map(|step| step.function.batch_rows()).min().unwrap_or(64)
+    }
+}
+
+/// The fields that an answer gives to `count` columns.
+fn answer_fields(answer: &FieldRef, count: usize) -> Result<Vec<FieldRef>> {
+    match answer.data_type() {
+        _ if count == 1 => Ok(vec![answer.clone()]),
+        DataType::Struct(fields) if fields.len() == count => Ok(fields.iter().cloned().collect()),
+        other => {
+            Err(TableError::description(KIND, format!("{count} columns from an answer of type {other}")))
+        }
+    }
+}
+
+pub(super) fn rebuild(
+    description: &Description,
+    blobs: &dyn Blobs,
+    kinds: &FunctionKinds,
+) -> Result<Arc<dyn ColumnFunction>> {
+    let params: Params = description.params_as()?;
+    if params.steps.len() != description.parts.len() {
+        return Err(TableError::description(KIND, "its steps and parts differ in number"));
+    }
+    let steps = params
+        .steps
+        .into_iter()
+        .zip(&description.parts)
+        .map(|(step, part)| Ok(Step::new(kinds.rebuild(part, blobs)?, step.inputs, step.outputs)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(PipelineFunction::try_new(params.inputs, steps, params.output)?))
+}
