@@ -128,8 +128,7 @@ impl<'a> Opened<'a> {
         let limits = &options.limits;
         limits.check_encoded(bytes.len())?;
         let Some(format) = Format::sniff(bytes) else {
-            let start: Vec<_> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            return Err(ImageError::UnknownFormat { start: start.join(" ") });
+            return Err(ImageError::UnknownFormat);
         };
         if format == Format::Jpeg {
             let jpeg = Jpeg::open(bytes)?;

@@ -11,12 +11,9 @@ pub enum ImageError {
     /// There are no bytes at all.
     #[error("the file is empty (0 bytes)")]
     Empty,
-    /// The content is of no known format.
-    #[error("not a JPEG, PNG, WebP, GIF, BMP or TIFF file: it starts with {start}")]
-    UnknownFormat {
-        /// The first bytes, in hexadecimal.
-        start: String,
-    },
+    /// The content is of no known format. (What it begins with is not said, so that equal reasons can be counted.)
+    #[error("not a JPEG, PNG, WebP, GIF, BMP or TIFF file")]
+    UnknownFormat,
     /// One of the [`Limits`](crate::Limits) is exceeded.
     #[error("{what}, limit {limit}")]
     TooLarge {

@@ -51,7 +51,6 @@ pub(crate) async fn run(context: &SessionContext, query: &str) -> Result<DataFra
 fn without_argument_types(mut statement: Statement) -> Statement {
     if let Statement::Statement(inner) = &mut statement
         && let ast::Statement::CreateFunction(function) = inner.as_mut()
-        && function.language.as_ref().is_some_and(|language| language.value.eq_ignore_ascii_case(LANGUAGE))
     {
         function.args = None;
     }

@@ -46,7 +46,7 @@ pub use emberline_zoo as zoo;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), emberline::TableError> {
 /// let session = emberline::session(Some(1));
-/// let error = session.sql("CREATE FUNCTION f LANGUAGE EMBERLINE AS 'NoSuchNetwork'").await.unwrap_err();
+/// let error = session.sql("CREATE FUNCTION f() LANGUAGE EMBERLINE AS 'NoSuchNetwork'").await.unwrap_err();
 /// assert!(error.to_string().contains("EfficientNetLite0"));
 /// # Ok(()) }
 /// ```

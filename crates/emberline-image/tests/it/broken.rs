@@ -57,7 +57,7 @@ fn messages_name_what_is_wrong() -> Result<()> {
         Ok(())
     };
     check(b"", "the file is empty (0 bytes)")?;
-    check(b"<html>", "not a JPEG, PNG, WebP, GIF, BMP or TIFF file: it starts with 3c 68 74 6d 6c 3e")?;
+    check(b"<html>", "not a JPEG, PNG, WebP, GIF, BMP or TIFF file")?;
     let truncated = |name| format!("{name} is truncated: the data ends before the picture does");
     for (file, name) in [
         ("baseline_420.jpg", "JPEG"),

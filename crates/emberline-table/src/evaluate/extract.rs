@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Column;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
@@ -15,9 +16,13 @@ use super::node::{Call, Evaluate};
 use super::udf::ColumnUdf;
 use crate::function::ColumnFunction;
 
+/// What the names of new columns begin with.
+const PREFIX: &str = "__emberline_";
+
 /// Replaces each call of a column function by a column of an [`Evaluate`] node below the node that calls it.
 ///
-/// Filters, sorts and limits pass the new columns on, so that what a `WHERE` computed serves the `SELECT` too.
+/// Filters, sorts, limits and projections pass the new columns on, so that what a `WHERE` computed serves the `SELECT`
+/// and the `ORDER BY` too.
 /// Calls in a join's condition stay where they are and run as ordinary scalar functions.
 #[derive(Debug)]
 pub(crate) struct ExtractCalls;
@@ -57,8 +62,8 @@ fn rewrite(next_name: &mut usize, plan: LogicalPlan) -> Result<LogicalPlan> {
         .data;
     let inputs = plan.inputs();
     let [input] = inputs.as_slice() else { return Ok(plan) };
-    if matches!(plan, LogicalPlan::Extension(_)) || !plan.expressions().iter().any(has_call) {
-        return plan.recompute_schema();
+    if matches!(plan, LogicalPlan::Extension(_)) {
+        return Ok(plan);
     }
     let mut input = (*input).clone();
     let names = NamePreserver::new(&plan);
@@ -68,8 +73,17 @@ fn rewrite(next_name: &mut usize, plan: LogicalPlan) -> Result<LogicalPlan> {
     while expressions.iter().any(has_call) {
         (expressions, input) = extract_innermost(next_name, expressions, input)?;
     }
-    let expressions = expressions.into_iter().zip(saved).map(|(expr, name)| name.restore(expr)).collect();
+    let mut expressions: Vec<Expr> =
+        expressions.into_iter().zip(saved).map(|(expr, name)| name.restore(expr)).collect();
+    if matches!(plan, LogicalPlan::Projection(_)) {
+        expressions.extend(new_columns(&input).map(ident));
+    }
     plan.with_new_exprs(expressions, vec![input])
+}
+
+/// The columns that this rule added to a plan.
+fn new_columns(plan: &LogicalPlan) -> impl Iterator<Item = &String> {
+    plan.schema().fields().iter().map(|field| field.name()).filter(|name| name.starts_with(PREFIX))
 }
 
 /// Replaces the calls that have no call in their arguments.
@@ -89,7 +103,7 @@ fn extract_innermost(
             new_calls.iter().find(|known| known.computes_same(&call)).map(|known| known.outputs[0].clone());
         let name = known.or_else(|| computed_below(&input, &call)).unwrap_or_else(|| {
             *next_name += 1;
-            let name = format!("__emberline_{next_name}");
+            let name = format!("{PREFIX}{next_name}");
             new_calls.push(Call { outputs: vec![name.clone()], ..call });
             name
         });
@@ -115,15 +129,25 @@ fn computed_below(plan: &LogicalPlan, call: &Call) -> Option<String> {
         let known = evaluate.calls.iter().find(|known| known.computes_same(call) && known.outputs.len() == 1);
         return known.map(|known| known.outputs[0].clone()).or_else(|| computed_below(&evaluate.input, call));
     }
+    if let LogicalPlan::Projection(projection) = plan {
+        // Its columns may be others of the same name.
+        let same = |column: &Column| projection.expr.contains(&Expr::Column(column.clone()));
+        if !call.args.iter().flat_map(Expr::column_refs).all(same) {
+            return None;
+        }
+    }
     if !passes_columns_on(plan) {
         return None;
     }
     computed_below(plan.inputs().first()?, call)
 }
 
-/// Whether a node's output has the columns of its input.
+/// Whether a node's output has the columns that this rule added to its input.
 fn passes_columns_on(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_))
+    matches!(
+        plan,
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_)
+    )
 }
 
 fn as_call(expr: &Expr) -> Option<(&Arc<dyn ColumnFunction>, &[Expr])> {

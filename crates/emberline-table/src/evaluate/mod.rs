@@ -20,7 +20,8 @@ pub(crate) mod udf;
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
+use datafusion::logical_expr::expr_rewriter::normalize_col;
+use datafusion::logical_expr::{Extension, LogicalPlan};
 use datafusion::prelude::ident;
 
 pub(crate) use exec::EvaluatePlanner;
@@ -82,9 +83,11 @@ impl Step {
 pub fn apply(table: DataFrame, steps: &[Step]) -> Result<DataFrame> {
     let (state, mut plan) = table.into_parts();
     for step in steps {
+        let args =
+            step.inputs.iter().map(|name| normalize_col(ident(name), &plan)).collect::<Result<_, _>>()?;
         let call = Call {
             function: step.function.clone(),
-            args: step.inputs.iter().map(ident).collect::<Vec<Expr>>(),
+            args,
             outputs: step.outputs.clone(),
             error: step.error.clone(),
         };

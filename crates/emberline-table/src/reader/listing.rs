@@ -160,9 +160,10 @@ impl Chosen {
         if !self.recursive && parts.len() > 1 {
             return false;
         }
-        let Some(pattern) = &self.pattern else {
-            return !parts.iter().any(|part| part.starts_with(['.', '_']));
-        };
+        if parts.iter().any(|part| part.starts_with(['.', '_'])) {
+            return false;
+        }
+        let Some(pattern) = &self.pattern else { return true };
         let options = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,

@@ -57,7 +57,7 @@ pub struct ReadOptions {
     /// Whether folders in the folder are read. Default: true.
     pub recursive: bool,
     /// Which files are rows: a pattern over the path below the root, or over the file's name alone if it has no
-    /// `/`. Default: all but hidden ones (whose name, or a folder's, begins with `.` or `_`).
+    /// `/`. Default: all. Hidden files (whose name, or a folder's, begins with `.` or `_`) never are.
     pub glob: Option<String>,
     /// Where the label column comes from. Default: nowhere.
     pub label: LabelFrom,

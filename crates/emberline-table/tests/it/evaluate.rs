@@ -128,7 +128,9 @@ async fn steps_add_columns_and_reasons() -> Result<()> {
         let (n, why) = (batch.column(0), batch.column(1).as_string::<i32>());
         nulls += n.null_count();
         reasons += (0..why.len()).filter(|i| why.is_valid(*i)).count();
-        assert!((0..why.len()).all(|i| n.is_null(i) == why.is_valid(i)));
+        for i in 0..why.len() {
+            assert_eq!(n.is_null(i), why.is_valid(i), "{:?}", (n, why));
+        }
     }
     assert_eq!((nulls, reasons), (2, 2));
     let again = counted.session.context().table("t").await?;

@@ -1,7 +1,7 @@
 //! Folders as tables.
 
 use anyhow::Result;
-use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::array::AsArray;
 use emberline_table::datafusion::prelude::{col, lit};
 use emberline_table::{ImageColumn, ImageTable, LabelFrom, ReadOptions, Session, SessionOptions, datafusion};
 
@@ -29,7 +29,7 @@ async fn every_file_is_a_row_and_bad_ones_say_why() -> Result<()> {
     assert!(found.contains(&"cats/a.png|4|2|".to_string()), "{found:?}");
     assert!(found.contains(&"dogs/c.png|2|5|".to_string()), "{found:?}");
     let reason = |name: &str| found.iter().find(|row| row.starts_with(name)).cloned().unwrap_or_default();
-    assert!(reason("dogs/broken.jpg").contains("not an image"), "{found:?}");
+    assert!(reason("dogs/broken.jpg").contains("not a JPEG, PNG"), "{found:?}");
     assert!(reason("dogs/empty.png").contains("empty"), "{found:?}");
     let counts = session.report().counts();
     assert_eq!((counts.read, counts.failed), (6, 2));
@@ -120,8 +120,8 @@ async fn options_choose_files() -> Result<()> {
     assert_eq!(count(&uri, ReadOptions { recursive: false, ..Default::default() }).await?, 1);
     assert_eq!(count(&uri, glob("*.jpg")).await?, 1);
     assert_eq!(count(&uri, glob("cats/*")).await?, 2);
-    assert_eq!(count(&uri, glob("**/*.png")).await?, 7, "a pattern finds hidden files, too");
-    assert_eq!(count(&format!("{uri}/*/*.png"), ReadOptions::default()).await?, 5);
+    assert_eq!(count(&uri, glob("**/*.png")).await?, 5);
+    assert_eq!(count(&format!("{uri}/*/*.png"), ReadOptions::default()).await?, 4);
     let drop_invalid = ReadOptions { drop_invalid: true, ..Default::default() };
     assert_eq!(session.read_images(&uri, drop_invalid).await?.select_columns(&["origin"])?.count().await?, 4);
     Ok(())

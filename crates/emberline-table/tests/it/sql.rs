@@ -94,7 +94,7 @@ async fn functions_come_and_go() -> Result<()> {
         "expected LANGUAGE EMBERLINE, found `PYTHON`",
     )
     .await?;
-    check_error(&session, "CREATE FUNCTION g LANGUAGE EMBERLINE AS '/no/such'", "/no/such").await?;
+    check_error(&session, "CREATE FUNCTION g() LANGUAGE EMBERLINE AS '/no/such'", "/no/such").await?;
     check(&session, &format!("{create}; SELECT 1"), &["1"]).await?;
     Ok(())
 }
