@@ -16,10 +16,8 @@ use serde_json::{Map, Value, json};
 
 use crate::output::{printable, thousands};
 
-/// How many items of a list of numbers are shown.
-const NUMBERS_SHOWN: usize = 3;
-/// How many items of any other list are shown.
-const ITEMS_SHOWN: usize = 5;
+/// How many items of a list are shown.
+const ITEMS_SHOWN: usize = 3;
 
 /// The value of a row, for people.
 pub(crate) fn text(array: &ArrayRef, row: usize) -> Result<String> {
@@ -88,7 +86,7 @@ fn probability_text(array: &ArrayRef, row: usize) -> Result<String> {
 
 fn list_text(items: &ArrayRef) -> Result<String> {
     let are_numbers = items.data_type().is_numeric();
-    let shown = if are_numbers { NUMBERS_SHOWN } else { ITEMS_SHOWN }.min(items.len());
+    let shown = ITEMS_SHOWN.min(items.len());
     let mut texts = (0..shown).map(|i| text(items, i)).collect::<Result<Vec<_>>>()?;
     let more = items.len() > shown;
     if more && are_numbers {

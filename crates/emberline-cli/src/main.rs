@@ -154,7 +154,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 fn with_causes(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string();
+        let cause = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         if line.is_empty() {
             line = cause;
         } else if !line.contains(&cause) {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_cause_is_said_once() {
         let error = Err::<(), _>(anyhow!("no such file"));
-        let error = error.context("a.jpg: no such file").context("reading failed").unwrap_err();
+        let error = error.context("a.jpg: no such file").context("reading\nfailed").unwrap_err();
         assert_eq!(with_causes(&error), "reading failed: a.jpg: no such file");
     }
 }

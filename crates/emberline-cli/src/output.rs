@@ -4,10 +4,13 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Result;
-use comfy_table::{Table, presets};
+use comfy_table::{LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::progress;
+
+/// A line below the header, and no other: rows are read down as often as across.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Writes a line of the answer to standard output.
 ///
@@ -35,7 +38,7 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
 /// An empty table whose columns are known at run time.
 pub(crate) fn table_of(header: Vec<String>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(STYLE).set_header(header);
     table
 }
 

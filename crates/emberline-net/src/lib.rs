@@ -34,6 +34,7 @@
 //! # Ok::<(), emberline_net::Error>(())
 //! ```
 
+mod digest;
 mod error;
 mod home;
 mod layer;
@@ -44,6 +45,7 @@ mod runtime;
 mod tensor;
 
 pub use self::{
+    digest::Digest,
     error::{Error, Result},
     home::{HOME_VARIABLE, home_dir},
     layer::{

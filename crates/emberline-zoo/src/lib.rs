@@ -32,7 +32,7 @@ pub use self::{
     card::{Card, Cost, Top1, card, cards},
     error::{Error, Result},
     labels::{Label, imagenet_labels},
-    store::{ModelStore, OFFLINE_VARIABLE, Progress, Sha256, Source, WeightsFile},
+    store::{ModelStore, OFFLINE_VARIABLE, Progress, Source, WeightsFile},
     verify::{Comparison, Top5, Verification, verify},
 };
 

@@ -1,7 +1,7 @@
 //! How a model does on the rows that it has not seen.
 
 use anyhow::{Context, Result, bail};
-use emberline::arrow::array::{Array, AsArray, RecordBatch};
+use emberline::arrow::array::{AsArray, RecordBatch};
 use emberline::arrow::compute::cast;
 use emberline::arrow::datatypes::{DataType, Float64Type};
 use emberline::datafusion::dataframe::DataFrame;

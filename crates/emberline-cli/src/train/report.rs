@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use emberline::arrow::array::{Array, AsArray};
+use emberline::arrow::array::AsArray;
 use emberline::arrow::compute::cast;
 use emberline::arrow::datatypes::DataType;
 use emberline::datafusion::dataframe::DataFrame;

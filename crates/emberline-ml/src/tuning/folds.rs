@@ -65,7 +65,7 @@ impl Dealt {
             let content = encoded(batch, |name| name != ORIGIN)?;
             let labels = encoded(batch, |name| Some(name) == label)?;
             for (i, (content, label)) in content.into_iter().zip(labels).enumerate() {
-                rows.push((label, Digest::of_parts(&[&seed.to_le_bytes(), &content]), b, i));
+                rows.push((label, Digest::of_parts([&seed.to_le_bytes()[..], &content]), b, i));
             }
         }
         rows.sort();

@@ -133,7 +133,6 @@ fn weights_are_complete_and_fit() -> Result<()> {
 fn digests_tell_weights_apart() -> Result<()> {
     let network = with_noise(small()?)?;
     ensure!(network.weights_digest() == with_noise(small()?)?.weights_digest());
-    ensure!(network.weights_digest().len() == 64);
     ensure!(network.cut("wise")?.weights_digest() != network.weights_digest());
     Ok(())
 }

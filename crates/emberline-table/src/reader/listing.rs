@@ -10,9 +10,9 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::{IMAGE, IMAGE_ERROR, LABEL, LabelFrom, ORIGIN, ReadOptions};
-use crate::digest::Digest;
 use crate::error::{Result, TableError};
 use crate::source::{self, Location};
+use emberline_net::Digest;
 
 /// The files of a table, in the order of their paths, and the columns their paths give.
 #[derive(Debug)]
@@ -253,6 +253,6 @@ fn check_name(key: &str, label: LabelFrom) -> Result<()> {
 /// Whether a path is in the sample: by the hash of seed and path, so that neither the order of files nor their
 /// number nor where the folder lies matters.
 fn sampled(path: &str, options: &ReadOptions) -> bool {
-    let hash = Digest::of_parts(&[&options.seed.to_le_bytes(), path.as_bytes()]).as_u64();
+    let hash = Digest::of_parts([&options.seed.to_le_bytes()[..], path.as_bytes()]).as_u64();
     options.sample_ratio >= 1.0 || (hash as f64) < options.sample_ratio * (u64::MAX as f64)
 }

@@ -8,7 +8,6 @@
 //! Nothing remembers that a file was verified. [`ModelStore::read`] hashes the very bytes it returns, which for the
 //! 19 MB of `EfficientNetLite0` takes 10 to 60 ms, and leaves no moment at which a file could change unseen.
 
-mod digest;
 mod http;
 mod pip;
 
@@ -18,7 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::digest::Sha256;
+use emberline_net::Digest;
+
 use crate::{Error, Result};
 
 /// A file the store can keep: what it is called, what its bytes are, and where they can be had.
@@ -27,7 +27,7 @@ pub struct WeightsFile<'a> {
     /// The file's name, without a folder.
     pub file_name: &'a str,
     /// The digest of its bytes.
-    pub sha256: Sha256,
+    pub sha256: Digest,
     /// Its size in bytes. A source that gives more is cut off.
     pub bytes: u64,
     /// Where to get it, most preferred first.
@@ -159,7 +159,7 @@ impl ModelStore {
             self.pull(file, &mut |_| ())?;
         }
         let bytes = fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        let found = Sha256::of(&bytes);
+        let found = Digest::of(&bytes);
         if found != file.sha256 {
             return Err(Error::Digest {
                 origin: path.display().to_string(),
@@ -177,7 +177,7 @@ impl ModelStore {
             return Ok(false);
         }
         let found = File::open(&path)
-            .and_then(Sha256::of_reader)
+            .and_then(Digest::of_reader)
             .map_err(|source| Error::Io { path: path.clone(), source })?;
         if found != file.sha256 {
             log::warn!(
@@ -266,7 +266,7 @@ impl Part<'_> {
     /// Verifies the bytes, syncs them and gives the file its name. Wrong bytes are removed.
     fn publish(&self, origin: &str, path: &Path) -> Result<()> {
         let part = File::open(&self.path).map_err(|source| self.io(source))?;
-        let found = Sha256::of_reader(&part).map_err(|source| self.io(source))?;
+        let found = Digest::of_reader(&part).map_err(|source| self.io(source))?;
         if found != self.file.sha256 {
             fs::remove_file(&self.path).map_err(|source| self.io(source))?;
             return Err(Error::Digest {

@@ -3,7 +3,8 @@
 use std::fs;
 
 use anyhow::{Result, bail};
-use emberline_zoo::{Error, ModelStore, Progress, Sha256, Source, WeightsFile};
+use emberline_net::Digest;
+use emberline_zoo::{Error, ModelStore, Progress, Source, WeightsFile};
 
 /// Longer than the buffers that the store copies with.
 pub(crate) fn content() -> Vec<u8> {
@@ -15,7 +16,7 @@ pub(crate) fn file<'a>(sources: &'a [Source<'a>]) -> WeightsFile<'a> {
     let content = content();
     WeightsFile {
         file_name: "weights.bin",
-        sha256: Sha256::of(&content),
+        sha256: Digest::of(&content),
         bytes: content.len() as u64,
         sources,
     }
