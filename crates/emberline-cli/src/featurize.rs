@@ -25,9 +25,14 @@ use crate::{Common, output};
 /// A row group is written when it has this many bytes: rows wait in memory until then.
 const ROW_GROUP_BYTES: usize = 32 << 20;
 
-/// Columns: origin, label (if folders give any), features (null where an image could not be read), error (why).
-/// The file appears when it is complete.
+/// What `emberline featurize --help` says after the options.
+const DETAILS: &str = "\
+Columns: origin, label (if folders give any), features (null where an image could not be read), error (why).
+The file appears when it is complete.";
+
+/// `emberline featurize`.
 #[derive(Debug, Args)]
+#[command(after_help = DETAILS)]
 pub(crate) struct FeaturizeArgs {
     #[command(flatten)]
     images: ImagesArgs,

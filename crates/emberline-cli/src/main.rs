@@ -48,10 +48,10 @@ struct Cli {
 #[derive(Debug, Clone, Copy, Args)]
 struct Common {
     /// Print JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     json: bool,
     /// How many threads compute [default: one per core]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, display_order = 100, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
 

@@ -24,12 +24,16 @@ const PAGE_ROWS: usize = 1_000;
 /// Images that one call is about.
 const BATCH_ROWS: usize = 32;
 
-/// With --json: one object per line and image, {"origin", "predictions": [{"label", "probability"}, ...], "error"},
-/// most probable first; a named network adds the "class", a WordNet id. An image that can't be read has no
-/// predictions, and an error.
+/// What `emberline predict --help` says after the options.
+const DETAILS: &str = r#"With --json: one object per line and image, {"origin", "predictions": [{"label", "probability"}, ...], "error"},
+most probable first; a named network adds the "class", a WordNet id. An image that can't be read has no
+predictions, and an error."#;
+
+/// `emberline predict`.
 #[derive(Debug, Args)]
 #[command(override_usage = "emberline predict [OPTIONS] <MODEL.ember> <IMAGE|DIR|URL>...\n       \
                             emberline predict [OPTIONS] --model <NAME> <IMAGE|DIR|URL>...")]
+#[command(after_help = DETAILS)]
 pub(crate) struct PredictArgs {
     /// What `emberline train` wrote, unless there is --model; then images, folders of images, and addresses (https://,
     /// s3://, gs://, az://)

@@ -1,5 +1,6 @@
 //! Progress on a terminal: count, rate and time left. Where standard error is no terminal, nothing is written.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use emberline::Report;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 /// How often counts are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -35,15 +36,14 @@ struct Watch {
 impl Progress {
     /// Of `total` images that functions run on.
     pub(crate) fn images(what: &'static str, report: &Report, total: u64) -> Self {
-        let style = "{msg} {wide_bar} {human_pos} of {human_len} images, {per_sec}, {eta} left";
+        let style = "{msg} {wide_bar} {human_pos} of {human_len} images, {rate}, {eta} left";
         let bar = bar(ProgressBar::new(total), style, what);
         Self::watching(bar, report, move |counts| counts.evaluated.min(total))
     }
 
     /// Of a query, which does not say how many images it will read.
     pub(crate) fn query(report: &Report) -> Self {
-        let bar =
-            bar(ProgressBar::no_length(), "{spinner} {human_pos} images read, {per_sec}, {elapsed}", "");
+        let bar = bar(ProgressBar::no_length(), "{spinner} {human_pos} images read, {rate}, {elapsed}", "");
         Self::watching(bar, report, |counts| counts.read)
     }
 
@@ -87,11 +87,17 @@ impl Progress {
 
 fn bar(bar: ProgressBar, style: &str, what: impl Into<std::borrow::Cow<'static, str>>) -> ProgressBar {
     let bar = BARS.add(bar).with_message(what);
-    // A style that does not parse would be our mistake; a test draws them all.
+    // A style that does not parse would be our mistake, and only a plainer bar.
     if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
+        bar.set_style(style.with_key("rate", rate));
     }
     bar
+}
+
+/// indicatif's own has four digits after the point.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // Fails only if a bar can't be drawn at all.
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
 impl Drop for Progress {

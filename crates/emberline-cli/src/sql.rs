@@ -20,15 +20,18 @@ use crate::{Common, display, output};
 /// A table on the screen is at most this long; the next one has columns of its own width.
 const PAGE_ROWS: usize = 1_000;
 
-/// Statements are separated by `;`, and the last one's answer is shown. Beside SQL as Apache DataFusion knows it:
-/// CREATE EXTERNAL TABLE t STORED AS IMAGES LOCATION 'DIR';
-/// CREATE FUNCTION f(image) LANGUAGE EMBERLINE AS 'MODEL';
-/// SELECT * FROM read_images('DIR' [, 'folder']).
-///
-/// With --json: one object per line and row, all rows; an image is {"origin", "width", "height", "nChannels"} and
-/// bytes are {"bytes": how many}.
+/// What `emberline sql --help` says after the options.
+const DETAILS: &str = r#"Statements are separated by `;`, and the last one's answer is shown. Beside SQL as Apache DataFusion knows it:
+  CREATE EXTERNAL TABLE t STORED AS IMAGES LOCATION 'DIR';
+  CREATE FUNCTION f(image) LANGUAGE EMBERLINE AS 'MODEL';
+  SELECT * FROM read_images('DIR' [, 'folder']);
+
+With --json: one object per line and row, all rows; an image is {"origin", "width", "height", "nChannels"} and
+bytes are {"bytes": how many}."#;
+
+/// `emberline sql`.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = DETAILS)]
 pub(crate) struct SqlArgs {
     /// The query
     query: String,

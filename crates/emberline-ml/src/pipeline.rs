@@ -229,10 +229,9 @@ impl PipelineModel {
 
     /// The column that the function answers; a step that names predictions is added for a classifier.
     fn answer(&self, schema: &Schema, steps: &mut Vec<Step>) -> Result<String> {
-        let last = self.stages.iter().rev().find_map(|stage| {
-            let params = stage.params();
-            let defined = |param: &str| params.text_if_defined(param).ok().flatten();
-            Some((defined("probabilityCol"), defined("predictionCol"), defined("outputCol")))
+        let last = self.stages.last().map(|stage| {
+            let defined = |param: &str| stage.params().text_if_defined(param).ok().flatten();
+            (defined("probabilityCol"), defined("predictionCol"), defined("outputCol"))
         });
         let (Some(probability), Some(prediction), _) = last.clone().unwrap_or_default() else {
             let output = last.and_then(|(_, _, output)| output);

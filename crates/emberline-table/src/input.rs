@@ -25,7 +25,7 @@ use crate::source;
 #[derive(Debug, Clone)]
 pub enum ImageInput {
     /// Decoded pixels.
-    Decoded(ImageColumn, StringArray),
+    Decoded(Box<ImageColumn>, StringArray),
     /// Encoded bytes, and where they came from if known.
     Encoded(BinaryArray, Option<StringArray>),
     /// Addresses.
@@ -96,7 +96,7 @@ impl ImageInput {
         let text = |array: &ArrayRef| Some(cast(array, &DataType::Utf8).ok()?.as_string::<i32>().clone());
         let bytes = |array: &ArrayRef| Some(cast(array, &DataType::Binary).ok()?.as_binary::<i32>().clone());
         if let Some(column) = ImageColumn::try_new(array) {
-            return Some(Self::Decoded(column, text(array.as_struct().column(0))?));
+            return Some(Self::Decoded(Box::new(column), text(array.as_struct().column(0))?));
         }
         if let Some((content, path)) = encoded_parts(data_type) {
             let rows = array.as_struct();

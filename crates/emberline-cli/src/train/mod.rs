@@ -32,10 +32,15 @@ use report::{Candidate, TrainReport};
 /// The column of labels as numbers.
 const LABEL_INDEX: &str = "label_index";
 
-/// Rows are held out first; --folds and --reg-param choose a candidate by cross-validation on the others, on which the
-/// best one is then trained and saved. With --test-ratio 0 it is trained on all rows, and the accuracy is the
-/// cross-validation's.
+/// What `emberline train --help` says after the options.
+const DETAILS: &str = "\
+Rows are held out first; --folds and --reg-param choose a candidate by cross-validation on the others, on which the
+best one is then trained and saved. With --test-ratio 0 it is trained on all rows, and the accuracy is the
+cross-validation's.";
+
+/// `emberline train`.
 #[derive(Debug, Args)]
+#[command(after_help = DETAILS)]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     images: ImagesArgs,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use emberline_ml::{IfExists, LogisticRegression, Pipeline, Stage, StringIndexer, Transformer, load, save};
+use emberline_ml::{IfExists, LogisticRegression, Pipeline, Stage, StringIndexer, load, save};
 use emberline_table::Session;
 use emberline_table::datafusion::dataframe::DataFrame;
 

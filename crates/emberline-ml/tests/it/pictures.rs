@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use emberline_image::{Channels, Format, Image, encode};
-use emberline_table::datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use emberline_table::datafusion::arrow::array::{AsArray, RecordBatch};
 use emberline_table::datafusion::arrow::datatypes::Float64Type;
 use emberline_table::datafusion::dataframe::DataFrame;
 use emberline_table::{LabelFrom, ReadOptions, Session};

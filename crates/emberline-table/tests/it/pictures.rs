@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use emberline_image::{Channels, Format, Image, encode};
 use emberline_table::datafusion;
-use emberline_table::{ColumnFunction, Description, Evaluated, ImageInput, RowError};
+use emberline_table::{ColumnFunction, Description, Evaluated, ImageInput, RowError, TableError};
 
 /// A PNG of one colour.
 pub(crate) fn png(width: u32, height: u32, rgb: [u8; 3]) -> Result<Vec<u8>> {
@@ -76,7 +76,11 @@ impl ColumnFunction for Counting {
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> emberline_table::Result<Evaluated> {
         self.rows.fetch_add(inputs[0].len(), Ordering::Relaxed);
-        let Some(images) = ImageInput::try_new(&inputs[0]) else { panic!("accepted above") };
+        let images = ImageInput::try_new(&inputs[0]).ok_or_else(|| TableError::Setting {
+            parameter: "image".into(),
+            expected: "an image".into(),
+            found: "none".into(),
+        })?;
         if matches!(images, ImageInput::Decoded(..)) {
             self.saw_decoded.store(true, Ordering::Relaxed);
         }
