@@ -37,11 +37,10 @@ pub(crate) async fn run(context: &SessionContext, query: &str) -> Result<DataFra
             found: "nothing".into(),
         });
     }
-    let state = context.state();
     let mut last = context.read_empty()?;
     for statement in statements {
-        // Planned one by one: a statement may name what the one before created.
-        let plan = state.statement_to_plan(without_argument_types(statement)).await?;
+        // Planned one by one, each in the state as it then is: a statement may name what the one before created.
+        let plan = context.state().statement_to_plan(without_argument_types(statement)).await?;
         last = context.execute_logical_plan(plan).await?;
     }
     Ok(last)

@@ -95,7 +95,7 @@ async fn functions_come_and_go() -> Result<()> {
     )
     .await?;
     check_error(&session, "CREATE FUNCTION g() LANGUAGE EMBERLINE AS '/no/such'", "/no/such").await?;
-    check(&session, &format!("{create}; SELECT 1"), &["1"]).await?;
+    check(&session, &format!("{create}; {query}"), &["dog"]).await?;
     Ok(())
 }
 
