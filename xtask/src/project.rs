@@ -14,7 +14,7 @@ pub(crate) struct Project {
     pub(crate) home: PathBuf,
     /// `CARGO_TARGET_DIR`, by default `emberline/target` in the user's cache folder, so that a fresh clone finds
     /// the dependencies already compiled. Nothing depends on its being filled.
-    target: PathBuf,
+    pub(crate) target: PathBuf,
     cargo: OsString,
 }
 
@@ -62,13 +62,13 @@ impl Project {
 
     /// Builds the `emberline` command in the profile that the tests use and returns the folder it is in.
     pub(crate) fn build_cli(&self) -> Result<PathBuf> {
-        run(&mut self.cargo("build --package emberline-cli"))?;
+        run(&mut self.cargo("build --workspace --bin emberline"))?;
         Ok(self.target.join("debug"))
     }
 
     /// The same with every optimisation; several times slower to build.
     pub(crate) fn build_cli_release(&self) -> Result<PathBuf> {
-        run(&mut self.cargo("build --release --package emberline-cli"))?;
+        run(&mut self.cargo("build --release --workspace --bin emberline"))?;
         Ok(self.target.join("release"))
     }
 }
