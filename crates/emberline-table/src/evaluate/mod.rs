@@ -2,14 +2,14 @@
 //!
 //! DataFusion evaluates a scalar function wherever its expression stands, and may copy the expression (into a
 //! filter and a projection, say: its issue 4030). A network is too dear for that. So calls are taken out of
-//! expressions into a node of their own, [`Evaluate`](node::Evaluate), whose results are columns like any other:
+//! expressions into a node of their own, `Evaluate`, whose results are columns like any other:
 //!
-//! 1. [`ExtractCalls`](extract::ExtractCalls), an analyzer rule, replaces every call by a column of an `Evaluate`
+//! 1. `ExtractCalls`, an analyzer rule, replaces every call by a column of an `Evaluate`
 //!    node below. Equal calls share one.
 //! 2. DataFusion's own rules push filters, limits and projections through it.
-//! 3. [`EncodedImages`](encoded::EncodedImages), an optimizer rule, drops calls whose results nobody wants, and
+//! 3. `EncodedImages`, an optimizer rule, drops calls whose results nobody wants, and
 //!    where only functions want an image, gives them the file's bytes instead of a decoded column.
-//! 4. [`EvaluateExec`](exec::EvaluateExec) runs the calls batch by batch, on the partitions' own threads.
+//! 4. `EvaluateExec` runs the calls batch by batch, on the partitions' own threads.
 
 pub(crate) mod encoded;
 mod exec;
