@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use emberline_table::functions::PipelineFunction;
 use emberline_table::{Step, image_type};
+use futures::future::BoxFuture;
 
 use crate::attributes::labels_of;
 use crate::classification::{LabelledPrediction, LogisticRegression, LogisticRegressionModel};
@@ -16,7 +16,7 @@ use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, PipelineStage, Stage, Transformer, schema_after};
+use crate::stage::{Estimator, PipelineStage, Stage, Transformer, fitted, schema_after};
 
 /// The column that a pipeline's function answers.
 const ANSWER: &str = "__answer";
@@ -135,15 +135,14 @@ impl Stage for Pipeline {
     }
 }
 
-#[async_trait]
 impl Estimator for Pipeline {
     fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
         self.check_distinct()?;
         self.stages.iter().try_fold(schema.clone(), |schema, stage| stage.transform_schema(&schema))
     }
 
-    async fn fit(&self, table: &DataFrame) -> Result<Arc<dyn Transformer>> {
-        Ok(Arc::new(self.fit_model(table).await?))
+    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
+        fitted(self.fit_model(table))
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {

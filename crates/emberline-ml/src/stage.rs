@@ -4,10 +4,10 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use emberline_table::{Step, evaluate};
+use futures::future::BoxFuture;
 
 use crate::error::{MlError, Result};
 use crate::params::{ParamMap, Params};
@@ -66,7 +66,6 @@ pub trait Transformer: Stage {
 }
 
 /// A stage that learns: from a table to a [`Transformer`].
-#[async_trait]
 pub trait Estimator: Stage {
     /// The columns after this stage, checked before any row moves.
     ///
@@ -78,13 +77,23 @@ pub trait Estimator: Stage {
     ///
     /// # Errors
     /// As [`transform_schema`](Self::transform_schema); and when the rows can't be learned from.
-    async fn fit(&self, table: &DataFrame) -> Result<Arc<dyn Transformer>>;
+    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>>;
 
     /// A copy with the values of `extra` that are of this stage (or of a stage in it).
     ///
     /// # Errors
     /// When `extra` has a param that does not exist.
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>>;
+}
+
+/// What [`Estimator::fit`] returns, from a `fit_model`.
+///
+/// The traits say `BoxFuture<'a, _>` rather than `#[async_trait]`, whose `where 'life0: 'async_trait` keeps the compiler
+/// from remembering which types are `Send`: it took 3 seconds for each implementation.
+pub(crate) fn fitted<'a, T: Transformer + 'static>(
+    model: impl Future<Output = Result<T>> + Send + 'a,
+) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
+    Box::pin(async move { Ok(Arc::new(model.await?) as Arc<dyn Transformer>) })
 }
 
 /// A stage of a pipeline that is not fitted yet.

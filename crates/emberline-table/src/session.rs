@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::catalog::{Session as CatalogSession, TableProvider};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result as DataFusionResult;
@@ -14,6 +13,7 @@ use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use futures::future::BoxFuture;
 
 use crate::error::{Result, TableError};
 use crate::evaluate::encoded::EncodedImages;
@@ -185,14 +185,29 @@ impl Session {
 #[derive(Debug)]
 struct Planner;
 
-#[async_trait]
 impl QueryPlanner for Planner {
-    async fn create_physical_plan(
-        &self,
-        plan: &LogicalPlan,
-        session: &dyn CatalogSession,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    // Written out for the compiler's sake: ARCHITECTURE.md, "Compile time".
+    fn create_physical_plan<'planner, 'plan, 'session, 'planning>(
+        &'planner self,
+        plan: &'plan LogicalPlan,
+        session: &'session dyn CatalogSession,
+    ) -> BoxFuture<'planning, DataFusionResult<Arc<dyn ExecutionPlan>>>
+    where
+        'planner: 'planning,
+        'plan: 'planning,
+        'session: 'planning,
+        Self: 'planning,
+    {
+        physical_plan(plan, session)
+    }
+}
+
+fn physical_plan<'a>(
+    plan: &'a LogicalPlan,
+    session: &'a dyn CatalogSession,
+) -> BoxFuture<'a, DataFusionResult<Arc<dyn ExecutionPlan>>> {
+    Box::pin(async move {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(EvaluatePlanner)]);
         planner.create_physical_plan(plan, session).await
-    }
+    })
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::catalog::{
     Session, TableFunctionArgs, TableFunctionImpl, TableProvider, TableProviderFactory,
 };
@@ -17,6 +16,7 @@ use datafusion::logical_expr::{CreateExternalTable, CreateFunction, Expr, Scalar
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast;
+use futures::future::BoxFuture;
 
 use crate::describe::{FunctionKinds, load_function};
 use crate::error::{Result, TableError};
@@ -78,33 +78,50 @@ impl FunctionResolver for SavedFunctions {
     }
 }
 
-#[async_trait]
 impl FunctionFactory for EmberlineFunctions {
-    async fn create(
-        &self,
-        state: &SessionState,
+    // Written out for the compiler's sake: ARCHITECTURE.md, "Compile time".
+    fn create<'factory, 'state, 'creation>(
+        &'factory self,
+        state: &'state SessionState,
         statement: CreateFunction,
-    ) -> DataFusionResult<RegisterFunction> {
-        let CreateFunction { name, params, or_replace, .. } = statement;
-        let language = params.language.map(|language| language.value).unwrap_or_default();
-        if !language.eq_ignore_ascii_case(LANGUAGE) {
-            return plan_err!("CREATE FUNCTION {name}: expected LANGUAGE {LANGUAGE}, found `{language}`");
-        }
-        let Some(Expr::Literal(ScalarValue::Utf8(Some(source)), _)) = params.function_body else {
-            return plan_err!("CREATE FUNCTION {name}: expected AS '<saved model or named network>'");
-        };
-        let name = name.to_ascii_lowercase();
-        if !or_replace && state.scalar_functions().contains_key(&name) {
-            return plan_err!(
-                "function `{name}` exists already; write CREATE OR REPLACE FUNCTION to replace it"
-            );
-        }
-        let resolver = self.resolver.clone();
-        // Loading a model reads files and may take a while: not on a thread that others wait for.
-        let function = tokio::task::spawn_blocking(move || resolver.resolve(&source))
-            .await
-            .map_err(|e| datafusion::error::DataFusionError::External(Box::new(e)))??;
-        Ok(RegisterFunction::Scalar(Arc::new(ScalarUDF::new_from_impl(ColumnUdf::new(name, function)))))
+    ) -> BoxFuture<'creation, DataFusionResult<RegisterFunction>>
+    where
+        'factory: 'creation,
+        'state: 'creation,
+        Self: 'creation,
+    {
+        self.create_function(state, statement)
+    }
+}
+
+impl EmberlineFunctions {
+    fn create_function<'a>(
+        &'a self,
+        state: &'a SessionState,
+        statement: CreateFunction,
+    ) -> BoxFuture<'a, DataFusionResult<RegisterFunction>> {
+        Box::pin(async move {
+            let CreateFunction { name, params, or_replace, .. } = statement;
+            let language = params.language.map(|language| language.value).unwrap_or_default();
+            if !language.eq_ignore_ascii_case(LANGUAGE) {
+                return plan_err!("CREATE FUNCTION {name}: expected LANGUAGE {LANGUAGE}, found `{language}`");
+            }
+            let Some(Expr::Literal(ScalarValue::Utf8(Some(source)), _)) = params.function_body else {
+                return plan_err!("CREATE FUNCTION {name}: expected AS '<saved model or named network>'");
+            };
+            let name = name.to_ascii_lowercase();
+            if !or_replace && state.scalar_functions().contains_key(&name) {
+                return plan_err!(
+                    "function `{name}` exists already; write CREATE OR REPLACE FUNCTION to replace it"
+                );
+            }
+            let resolver = self.resolver.clone();
+            // Loading a model reads files and may take a while: not on a thread that others wait for.
+            let function = tokio::task::spawn_blocking(move || resolver.resolve(&source))
+                .await
+                .map_err(|e| datafusion::error::DataFusionError::External(Box::new(e)))??;
+            Ok(RegisterFunction::Scalar(Arc::new(ScalarUDF::new_from_impl(ColumnUdf::new(name, function)))))
+        })
     }
 }
 
@@ -112,13 +129,25 @@ impl FunctionFactory for EmberlineFunctions {
 #[derive(Debug)]
 pub(crate) struct ImageTableFactory;
 
-#[async_trait]
 impl TableProviderFactory for ImageTableFactory {
-    async fn create(
-        &self,
-        _: &dyn Session,
-        command: &CreateExternalTable,
-    ) -> DataFusionResult<Arc<dyn TableProvider>> {
+    // Written out for the compiler's sake: ARCHITECTURE.md, "Compile time".
+    fn create<'factory, 'session, 'command, 'creation>(
+        &'factory self,
+        _: &'session dyn Session,
+        command: &'command CreateExternalTable,
+    ) -> BoxFuture<'creation, DataFusionResult<Arc<dyn TableProvider>>>
+    where
+        'factory: 'creation,
+        'session: 'creation,
+        'command: 'creation,
+        Self: 'creation,
+    {
+        create_table(command)
+    }
+}
+
+fn create_table(command: &CreateExternalTable) -> BoxFuture<'_, DataFusionResult<Arc<dyn TableProvider>>> {
+    Box::pin(async move {
         // DataFusion puts options that name no format under `format.`.
         let options = command.options.iter();
         let options: HashMap<String, String> = options
@@ -130,8 +159,8 @@ impl TableProviderFactory for ImageTableFactory {
             return plan_err!("STORED AS IMAGES: expected one LOCATION, found {}", command.locations.len());
         };
         let table = ImageTable::open(location, read_options(&options)?).await?;
-        Ok(Arc::new(table))
-    }
+        Ok(Arc::new(table) as Arc<dyn TableProvider>)
+    })
 }
 
 /// `SELECT * FROM read_images('photos/' [, 'folder'])`: a table function; `'folder'` makes the folder's name the

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use emberline_table::Step;
+use futures::future::BoxFuture;
 
 use super::logistic_function::LogisticFunction;
 use crate::attributes::labels_of;
@@ -17,7 +17,7 @@ use crate::params::shared::{
 };
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, Stage, Transformer, input_field, with_new_fields};
+use crate::stage::{Estimator, Stage, Transformer, fitted, input_field, with_new_fields};
 use crate::training_data::{TrainingColumns, TrainingData};
 use crate::vectors::{EXPECTED, double_vector_type, vector_length};
 
@@ -229,7 +229,6 @@ fn features_length(params: &Params, schema: &Schema) -> Result<usize> {
     })
 }
 
-#[async_trait]
 impl Estimator for LogisticRegression {
     fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
         self.params.validate()?;
@@ -262,8 +261,8 @@ impl Estimator for LogisticRegression {
         with_new_fields(self.params.uid(), schema, new)
     }
 
-    async fn fit(&self, table: &DataFrame) -> Result<Arc<dyn Transformer>> {
-        Ok(Arc::new(self.fit_model(table).await?))
+    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
+        fitted(self.fit_model(table))
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {

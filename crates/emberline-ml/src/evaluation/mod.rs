@@ -4,8 +4,8 @@ mod multiclass;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::dataframe::DataFrame;
+use futures::future::BoxFuture;
 
 pub use multiclass::MulticlassClassificationEvaluator;
 
@@ -14,13 +14,12 @@ use crate::params::ParamMap;
 use crate::stage::Stage;
 
 /// Measures how good predictions are.
-#[async_trait]
 pub trait Evaluator: Stage {
     /// The metric over all rows of a table.
     ///
     /// # Errors
     /// When a param is out of its range, a column is missing or of the wrong type, or there are no rows.
-    async fn evaluate(&self, table: &DataFrame) -> Result<f64>;
+    fn evaluate<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<f64>>;
 
     /// Whether a larger metric is a better one.
     ///

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 
 use super::Evaluator;
 use crate::error::{MlError, Result};
@@ -195,16 +195,17 @@ impl Stage for MulticlassClassificationEvaluator {
     }
 }
 
-#[async_trait]
 impl Evaluator for MulticlassClassificationEvaluator {
-    async fn evaluate(&self, table: &DataFrame) -> Result<f64> {
-        let metric = self.metric()?;
-        if metric == MulticlassMetric::LogLoss {
-            return self.log_loss(table).await;
-        }
-        let (label, beta) = (self.params.double("metricLabel")?, self.params.double("beta")?);
-        let value = self.counts(table).await?.metric(metric, label, beta).map_err(|e| self.failed(e))?;
-        value.ok_or_else(|| MlError::stage(self.params.uid(), format!("{metric} needs probabilities")))
+    fn evaluate<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<f64>> {
+        Box::pin(async move {
+            let metric = self.metric()?;
+            if metric == MulticlassMetric::LogLoss {
+                return self.log_loss(table).await;
+            }
+            let (label, beta) = (self.params.double("metricLabel")?, self.params.double("beta")?);
+            let value = self.counts(table).await?.metric(metric, label, beta).map_err(|e| self.failed(e))?;
+            value.ok_or_else(|| MlError::stage(self.params.uid(), format!("{metric} needs probabilities")))
+        })
     }
 
     fn is_larger_better(&self) -> Result<bool> {

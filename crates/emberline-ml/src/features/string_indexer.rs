@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Builder, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
@@ -11,6 +10,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
 use emberline_table::{Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError};
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::with_labels;
@@ -18,7 +18,7 @@ use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, Stage, Transformer, input_field, with_new_fields};
+use crate::stage::{Estimator, Stage, Transformer, fitted, input_field, with_new_fields};
 
 /// The kind of the column function.
 pub(crate) const STRING_INDEXER: &str = "string_indexer";
@@ -140,7 +140,6 @@ impl Stage for StringIndexer {
     }
 }
 
-#[async_trait]
 impl Estimator for StringIndexer {
     fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
         check_input(&self.params, schema)?;
@@ -152,8 +151,8 @@ impl Estimator for StringIndexer {
         )
     }
 
-    async fn fit(&self, table: &DataFrame) -> Result<Arc<dyn Transformer>> {
-        Ok(Arc::new(self.fit_model(table).await?))
+    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
+        fitted(self.fit_model(table))
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {

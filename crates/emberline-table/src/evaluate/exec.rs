@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
@@ -12,7 +11,7 @@ use datafusion::common::{internal_err, plan_err};
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, ReplaceChildrenOptions};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -21,9 +20,10 @@ use datafusion::physical_plan::{
     SendableRecordBatchStream,
 };
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+use futures::future::{self, BoxFuture};
 use futures::{StreamExt, stream};
 
-use super::node::Evaluate;
+use super::node::{Call, Evaluate};
 use crate::function::{ColumnFunction, RowError, struct_columns};
 use crate::report::Report;
 
@@ -31,36 +31,36 @@ use crate::report::Report;
 #[derive(Debug)]
 pub(crate) struct EvaluatePlanner;
 
-#[async_trait]
 impl ExtensionPlanner for EvaluatePlanner {
-    async fn plan_extension(
-        &self,
-        planner: &dyn PhysicalPlanner,
-        node: &dyn UserDefinedLogicalNode,
-        _: &[&LogicalPlan],
-        inputs: &[Arc<dyn ExecutionPlan>],
-        session: &dyn Session,
-        context: &PhysicalPlanningContext,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(node) = node.as_any().downcast_ref::<Evaluate>() else { return Ok(None) };
-        let [input] = inputs else { return plan_err!("Evaluate takes one input") };
-        let mut calls = Vec::with_capacity(node.calls.len());
-        for call in &node.calls {
-            let args = call
-                .args
-                .iter()
-                .map(|arg| planner.create_physical_expr(arg, node.input.schema(), session, context))
-                .collect::<Result<Vec<_>>>()?;
-            calls.push(PhysicalCall {
-                function: call.function.clone(),
-                args,
-                outputs: call.outputs.len(),
-                wants_error: call.error.is_some(),
-            });
-        }
-        let schema =
-            Arc::new(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(node).as_arrow().clone());
-        Ok(Some(Arc::new(EvaluateExec::new(calls, input.clone(), schema))))
+    // Written out for the compiler's sake: ARCHITECTURE.md, "Compile time".
+    fn plan_extension<'own, 'planner, 'node, 'refs, 'logical, 'inputs, 'session, 'context, 'planning>(
+        &'own self,
+        planner: &'planner dyn PhysicalPlanner,
+        node: &'node dyn UserDefinedLogicalNode,
+        _: &'refs [&'logical LogicalPlan],
+        inputs: &'inputs [Arc<dyn ExecutionPlan>],
+        session: &'session dyn Session,
+        context: &'context PhysicalPlanningContext,
+    ) -> BoxFuture<'planning, Result<Option<Arc<dyn ExecutionPlan>>>>
+    where
+        'own: 'planning,
+        'planner: 'planning,
+        'node: 'planning,
+        'refs: 'planning,
+        'logical: 'planning,
+        'inputs: 'planning,
+        'session: 'planning,
+        'context: 'planning,
+        Self: 'planning,
+    {
+        let plan = node.as_any().downcast_ref::<Evaluate>().map(|node| {
+            let [input] = inputs else { return plan_err!("Evaluate takes one input") };
+            let schema = node.input.schema();
+            let expr = |arg: &Expr| planner.create_physical_expr(arg, schema, session, context);
+            let plan = EvaluateExec::try_new(node, input.clone(), expr)?;
+            Ok(Arc::new(plan) as Arc<dyn ExecutionPlan>)
+        });
+        Box::pin(future::ready(plan.transpose()))
     }
 }
 
@@ -113,7 +113,25 @@ pub(crate) struct EvaluateExec {
 }
 
 impl EvaluateExec {
-    fn new(calls: Vec<PhysicalCall>, input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
+    fn try_new(
+        node: &Evaluate,
+        input: Arc<dyn ExecutionPlan>,
+        physical: impl Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Self> {
+        let call = |call: &Call| {
+            Ok(PhysicalCall {
+                function: call.function.clone(),
+                args: call.args.iter().map(&physical).collect::<Result<_>>()?,
+                outputs: call.outputs.len(),
+                wants_error: call.error.is_some(),
+            })
+        };
+        let calls = node.calls.iter().map(call).collect::<Result<Vec<_>>>()?;
+        let schema = Arc::new(UserDefinedLogicalNodeCore::schema(node).as_arrow().clone());
+        Ok(Self::new(calls.into(), input, schema))
+    }
+
+    fn new(calls: Arc<[PhysicalCall]>, input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             // The input's columns stay where they are, so what orders it orders the output.
             EquivalenceProperties::new_with_orderings(schema.clone(), input.output_ordering().cloned()),
@@ -121,7 +139,7 @@ impl EvaluateExec {
             input.pipeline_behavior(),
             input.boundedness(),
         );
-        Self { calls: calls.into(), input, schema, properties: Arc::new(properties) }
+        Self { calls, input, schema, properties: Arc::new(properties) }
     }
 }
 
@@ -171,7 +189,7 @@ impl ExecutionPlan for EvaluateExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let [input] = children.as_slice() else { return internal_err!("EvaluateExec takes one input") };
-        Ok(Arc::new(Self::new(self.calls.to_vec(), input.clone(), self.schema.clone())))
+        Ok(Arc::new(Self::new(self.calls.clone(), input.clone(), self.schema.clone())))
     }
 
     fn with_new_children(
