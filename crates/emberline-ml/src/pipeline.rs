@@ -16,7 +16,7 @@ use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, PipelineStage, Stage, Transformer, fitted, schema_after};
+use crate::stage::{Estimator, PipelineStage, Stage, Transformer, fitted, schema_after, stage_basics};
 
 /// The column that a pipeline's function answers.
 const ANSWER: &str = "__answer";
@@ -118,17 +118,7 @@ fn write_stages<'a>(
 }
 
 impl Stage for Pipeline {
-    fn kind(&self) -> &'static str {
-        "Pipeline"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("Pipeline");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
         write_stages(writer, self.stages.iter().map(PipelineStage::stage))
@@ -262,17 +252,7 @@ impl PipelineModel {
 }
 
 impl Stage for PipelineModel {
-    fn kind(&self) -> &'static str {
-        "PipelineModel"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("PipelineModel");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
         write_stages(writer, self.stages.iter().map(|stage| stage.as_ref() as &dyn Stage))

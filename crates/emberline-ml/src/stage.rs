@@ -33,6 +33,31 @@ pub trait Stage: Any + Debug + Send + Sync {
     }
 }
 
+/// What `impl Stage` says of every stage with a field `params`: its kind, and that field.
+macro_rules! stage_basics {
+    ($kind:literal) => {
+        fn kind(&self) -> &'static str {
+            $kind
+        }
+
+        fn params(&self) -> &Params {
+            &self.params
+        }
+
+        fn params_mut(&mut self) -> &mut Params {
+            &mut self.params
+        }
+    };
+}
+pub(crate) use stage_basics;
+
+/// A copy of a stage that holds no other stages, with the values of `extra` that are its own.
+pub(crate) fn copied<T: Stage + Clone>(stage: &T, extra: &ParamMap) -> Result<Arc<T>> {
+    let mut copy = stage.clone();
+    copy.params_mut().extend(extra)?;
+    Ok(Arc::new(copy))
+}
+
 /// A stage that adds columns: a featurizer, a fitted model.
 pub trait Transformer: Stage {
     /// The column functions it applies to a table with these columns, row by row independent.

@@ -17,7 +17,9 @@ use crate::params::shared::{
 };
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, Stage, Transformer, fitted, input_field, with_new_fields};
+use crate::stage::{
+    Estimator, Stage, Transformer, copied, fitted, input_field, stage_basics, with_new_fields,
+};
 use crate::training_data::{TrainingColumns, TrainingData};
 use crate::vectors::{EXPECTED, double_vector_type, vector_length};
 
@@ -206,17 +208,7 @@ macro_rules! threshold_setters {
 threshold_setters!(LogisticRegression, LogisticRegressionModel);
 
 impl Stage for LogisticRegression {
-    fn kind(&self) -> &'static str {
-        "LogisticRegression"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("LogisticRegression");
 }
 
 fn features_length(params: &Params, schema: &Schema) -> Result<usize> {
@@ -266,9 +258,7 @@ impl Estimator for LogisticRegression {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }
 
@@ -391,17 +381,7 @@ setters!(LogisticRegressionModel {
 });
 
 impl Stage for LogisticRegressionModel {
-    fn kind(&self) -> &'static str {
-        "LogisticRegressionModel"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("LogisticRegressionModel");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
         let rows = self.model.intercepts.len();
@@ -424,8 +404,6 @@ impl Transformer for LogisticRegressionModel {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }

@@ -16,7 +16,7 @@ use crate::metrics::{MetricError, Multiclass, MulticlassMetric, log_loss};
 use crate::params::shared::{LABEL_COL, PREDICTION_COL, PROBABILITY_COL, WEIGHT_COL};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
-use crate::stage::{Stage, input_field};
+use crate::stage::{Stage, copied, input_field, stage_basics};
 use crate::training_data::{TrainingColumns, TrainingData};
 use crate::vectors::vector_length;
 
@@ -182,17 +182,7 @@ struct Row {
 }
 
 impl Stage for MulticlassClassificationEvaluator {
-    fn kind(&self) -> &'static str {
-        "MulticlassClassificationEvaluator"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("MulticlassClassificationEvaluator");
 }
 
 impl Evaluator for MulticlassClassificationEvaluator {
@@ -213,8 +203,6 @@ impl Evaluator for MulticlassClassificationEvaluator {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Evaluator>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
 use crate::params::{ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
-use crate::stage::{Stage, Transformer, input_field};
+use crate::stage::{Stage, Transformer, copied, input_field, stage_basics};
 
 /// The kind of the column function.
 pub(crate) const INDEX_TO_STRING: &str = "index_to_string";
@@ -57,17 +57,7 @@ impl IndexToString {
 setters!(IndexToString { input_col: &str => "inputCol", output_col: &str => "outputCol", labels: Vec<String> => "labels" });
 
 impl Stage for IndexToString {
-    fn kind(&self) -> &'static str {
-        "IndexToString"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("IndexToString");
 }
 
 impl Transformer for IndexToString {
@@ -86,9 +76,7 @@ impl Transformer for IndexToString {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }
 

@@ -18,7 +18,9 @@ use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, Stage, Transformer, fitted, input_field, with_new_fields};
+use crate::stage::{
+    Estimator, Stage, Transformer, copied, fitted, input_field, stage_basics, with_new_fields,
+};
 
 /// The kind of the column function.
 pub(crate) const STRING_INDEXER: &str = "string_indexer";
@@ -127,17 +129,7 @@ fn check_input(params: &Params, schema: &Schema) -> Result<FieldRef> {
 }
 
 impl Stage for StringIndexer {
-    fn kind(&self) -> &'static str {
-        "StringIndexer"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("StringIndexer");
 }
 
 impl Estimator for StringIndexer {
@@ -156,9 +148,7 @@ impl Estimator for StringIndexer {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }
 
@@ -185,17 +175,7 @@ impl StringIndexerModel {
 }
 
 impl Stage for StringIndexerModel {
-    fn kind(&self) -> &'static str {
-        "StringIndexerModel"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("StringIndexerModel");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
         writer.value("labels", &self.labels)
@@ -220,9 +200,7 @@ impl Transformer for StringIndexerModel {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }
 

@@ -10,7 +10,7 @@ use super::network::{self, BATCH_SIZE, COLUMNS, MODEL_NAME, SCALE_HINT, Setting}
 use crate::error::Result;
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Stage, Transformer, input_field};
+use crate::stage::{Stage, Transformer, copied, input_field, stage_basics};
 
 const DECODE_PREDICTIONS: ParamSpec = ParamSpec::new(
     "decodePredictions",
@@ -98,17 +98,7 @@ setters!(DeepImagePredictor {
 });
 
 impl Stage for DeepImagePredictor {
-    fn kind(&self) -> &'static str {
-        "DeepImagePredictor"
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut Params {
-        &mut self.params
-    }
+    stage_basics!("DeepImagePredictor");
 
     /// The network goes along, so that a saved model needs nothing else; not if it has no name yet.
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
@@ -133,8 +123,6 @@ impl Transformer for DeepImagePredictor {
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
-        let mut copy = self.clone();
-        copy.params.extend(extra)?;
-        Ok(Arc::new(copy))
+        Ok(copied(self, extra)?)
     }
 }
