@@ -32,7 +32,7 @@ def main():
             work = pathlib.Path(work)
             images = pictures.folder(work / "images", count)
             start = time.perf_counter()
-            command = ["emberline", "featurize", images, "--model", "EfficientNetLite0", "--out", work / "f.parquet"]
+            command = ["emberline", "featurize", images, "--model", "EfficientNetLite0", "--out", work / "f.parquet", "--no-cache"]
             peak = peak_mib(command)
             print(f"{count:7} images: peak RSS {peak:6.0f} MiB, {time.perf_counter() - start:6.1f} s")
 

@@ -31,7 +31,7 @@ def onnx_of(work):
 def emberline(images, work, _onnx):
     out = work / "features.parquet"
     out.unlink(missing_ok=True)
-    command = ["emberline", "featurize", images, "--model", "EfficientNetLite0", "--out", out]
+    command = ["emberline", "featurize", images, "--model", "EfficientNetLite0", "--out", out, "--no-cache"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -1,4 +1,4 @@
-//! The `emberline` command: train, predict, featurize, ask in SQL, see to the named networks.
+//! The `emberline` command: train, tune, predict, featurize, ask in SQL, see to the named networks.
 //!
 //! Everything it does is a composition of what the crate `emberline` offers; what lives here is reading arguments and
 //! showing answers. Standard output has the answers, and nothing else; standard error has progress (on a terminal
@@ -7,6 +7,7 @@
 //! Exit codes: 0 when the command did what it was asked, also where single images are bad; 1 for an error; 2 for
 //! wrong arguments; 130 when it was interrupted.
 
+mod cache;
 mod display;
 mod featurize;
 mod images;
@@ -18,6 +19,7 @@ mod progress;
 mod sql;
 mod summary;
 mod train;
+mod tune;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -67,12 +69,16 @@ enum Command {
     /// Learn labels from a folder of images: a named network's features, a logistic regression chosen by
     /// cross-validation
     Train(train::TrainArgs),
+    /// Choose among networks and settings by cross-validation, without doing any work twice
+    Tune(Box<tune::TuneArgs>),
     /// Say what is in images, by a trained model or a named network
     Predict(predict::PredictArgs),
     /// Write a named network's features of a folder of images to a Parquet file
     Featurize(featurize::FeaturizeArgs),
     /// Ask in SQL, with models as functions and folders of images as tables
     Sql(sql::SqlArgs),
+    /// The features that earlier commands kept: how many there are, or forget them
+    Cache(cache::CommandArgs),
     /// The named networks: what there is, what each is, fetching and verifying weights
     Models(models::ModelsArgs),
 }
@@ -81,9 +87,11 @@ impl Command {
     async fn run(self, common: Common) -> Result<()> {
         match self {
             Self::Train(args) => train::run(args, common).await,
+            Self::Tune(args) => tune::run(*args, common).await,
             Self::Predict(args) => predict::run(args, common).await,
             Self::Featurize(args) => featurize::run(args, common).await,
             Self::Sql(args) => sql::run(args, common).await,
+            Self::Cache(args) => cache::run(&args, common),
             Self::Models(args) => models::run(args, common).await,
         }
     }

@@ -5,6 +5,7 @@ use clap::Args;
 use emberline::ml::DeepImageFeaturizer;
 use emberline::zoo::{self, Card, ModelStore};
 
+use crate::cache::CacheArgs;
 use crate::progress::Progress;
 
 /// Which network gives the features, and how.
@@ -22,12 +23,15 @@ pub(crate) struct FeatureArgs {
     /// The rule by which images are brought to the network's size [default: the one of the network's card]
     #[arg(long, value_name = "RULE", value_parser = ["bilinear", "bicubic", "area", "nearest"])]
     pub(crate) resize: Option<String>,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
 }
 
 impl FeatureArgs {
     /// The stage from `image` to `features`, its network at hand.
     pub(crate) async fn featurizer(&self) -> Result<DeepImageFeaturizer> {
         ready(&self.model, self.layer.as_deref()).await?;
+        self.cache.open();
         let mut featurizer = DeepImageFeaturizer::new()
             .input_col("image")
             .output_col("features")

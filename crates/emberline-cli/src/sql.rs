@@ -8,14 +8,16 @@ use anyhow::{Context, Result};
 use clap::Args;
 use emberline::arrow::array::RecordBatch;
 use emberline::arrow::datatypes::SchemaRef;
+use emberline::datafusion::datasource::MemTable;
 use emberline::datafusion::execution::SendableRecordBatchStream;
+use emberline::ml::Ledger;
 use emberline::{FunctionResolver, ImageTable, ReadOptions, Session};
 use futures::TryStreamExt;
 use serde_json::{Map, Value};
 
 use crate::progress::{self, Progress};
 use crate::summary::BadImages;
-use crate::{Common, display, output};
+use crate::{Common, cache, display, output};
 
 /// A table on the screen is at most this long; the next one has columns of its own width.
 const PAGE_ROWS: usize = 1_000;
@@ -68,6 +70,7 @@ impl FromStr for Named {
 
 pub(crate) async fn run(args: SqlArgs, common: Common) -> Result<()> {
     let session = common.session();
+    register_trials(&session)?;
     for table in &args.tables {
         register_table(&session, table).await.with_context(|| format!("--table {}", table.name))?;
     }
@@ -85,6 +88,17 @@ pub(crate) async fn run(args: SqlArgs, common: Common) -> Result<()> {
     drop(progress);
     BadImages::of(session.report(), session.report().counts().read).note(common.json);
     Ok(())
+}
+
+/// `emberline.trials`: what `emberline tune` measured so far.
+fn register_trials(session: &Session) -> Result<()> {
+    let path = cache::ledger_path();
+    if !path.exists() {
+        return Ok(());
+    }
+    let trials = Ledger::open(&path)?.to_batch()?;
+    let table = MemTable::try_new(trials.schema(), vec![vec![trials]])?;
+    Ok(session.register_table("emberline.trials", Arc::new(table))?)
 }
 
 async fn register_table(session: &Session, table: &Named) -> Result<()> {

@@ -29,9 +29,13 @@ pub use error::{MlError, Result};
 pub use evaluation::{Evaluator, MulticlassClassificationEvaluator};
 pub use features::{IndexToString, StringIndexer, StringIndexerModel};
 pub use functions::{Functions, function_kinds};
-pub use image::{DeepImageFeaturizer, DeepImagePredictor};
+pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
 pub use params::{Constraint, Param, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params};
 pub use persistence::{IfExists, Saved, StageReader, StageWriter, load, save};
 pub use pipeline::{Pipeline, PipelineModel};
-pub use stage::{Estimator, PipelineStage, Stage, Transformer, downcast};
-pub use tuning::{CrossValidator, CrossValidatorModel, ParamGridBuilder, Split, split};
+pub use stage::{Estimator, Fitted, FoldJob, PipelineStage, Stage, Transformer, downcast};
+pub use tuning::{
+    CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder, ParamRandomBuilder,
+    Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial, TuningEvent, TuningObserver,
+    TuningPlan, split,
+};

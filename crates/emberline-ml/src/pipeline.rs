@@ -7,7 +7,9 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use emberline_table::functions::PipelineFunction;
 use emberline_table::{Step, image_type};
+use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 
 use crate::attributes::labels_of;
 use crate::classification::{LabelledPrediction, LogisticRegression, LogisticRegressionModel};
@@ -16,7 +18,13 @@ use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, PipelineStage, Stage, Transformer, fitted, schema_after, stage_basics};
+use crate::stage::{
+    Estimator, Fitted, FoldJob, PipelineStage, Stage, Transformer, downcast, fit_one_by_one, fitted,
+    schema_after, stage_basics,
+};
+use crate::tuning::{
+    CrossValidator, CrossValidatorModel, Folds, TrainValidationSplit, TrainValidationSplitModel,
+};
 
 /// The column that a pipeline's function answers.
 const ANSWER: &str = "__answer";
@@ -83,6 +91,12 @@ impl Pipeline {
         Ok(model)
     }
 
+    /// The pipeline without some of its stages, told by their places.
+    pub(crate) fn without(&self, left_out: impl Fn(usize) -> bool) -> Self {
+        let stages = self.stages.iter().enumerate().filter(|(place, _)| !left_out(*place));
+        Self { params: self.params.clone(), stages: stages.map(|(_, stage)| stage.clone()).collect() }
+    }
+
     fn check_distinct(&self) -> Result<()> {
         let mut uids = HashSet::new();
         match self.stages.iter().find(|stage| !uids.insert(stage.stage().params().uid())) {
@@ -135,6 +149,25 @@ impl Estimator for Pipeline {
         fitted(self.fit_model(table))
     }
 
+    /// A pipeline of one estimator hands all jobs to it.
+    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, Fitted)> {
+        let only = |job: &FoldJob| match downcast::<Self>(job.estimator.as_ref())?.stages.as_slice() {
+            [PipelineStage::Estimator(stage)] => Some(FoldJob { estimator: stage.clone(), fold: job.fold }),
+            _ => None,
+        };
+        let (Some(inner), [PipelineStage::Estimator(stage)]) =
+            (jobs.iter().map(only).collect::<Option<Vec<_>>>(), self.stages.as_slice())
+        else {
+            return fit_one_by_one(folds, jobs);
+        };
+        let whole = |fitted: Arc<dyn Transformer>| {
+            let mut model = PipelineModel::new(vec![fitted]);
+            model.params.set_uid(self.params.uid().into());
+            Arc::new(model) as Arc<dyn Transformer>
+        };
+        stage.fit_folds(folds, inner).map(move |(i, fitted)| (i, fitted.map(whole))).boxed()
+    }
+
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {
         let stages = self.stages.iter().map(|stage| stage.copy(extra)).collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(Self { params: self.params.clone(), stages }))
@@ -152,9 +185,9 @@ macro_rules! pipeline_stages {
     };
 }
 pipeline_stages! {
-    Transformer: DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel, PipelineModel,
-        StringIndexerModel;
-    Estimator: LogisticRegression, Pipeline, StringIndexer;
+    Transformer: CrossValidatorModel, DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel,
+        PipelineModel, StringIndexerModel, TrainValidationSplitModel;
+    Estimator: CrossValidator, LogisticRegression, Pipeline, StringIndexer, TrainValidationSplit;
 }
 
 /// A fitted [`Pipeline`].
@@ -175,6 +208,15 @@ impl PipelineModel {
     /// The stages in order.
     pub fn stages(&self) -> &[Arc<dyn Transformer>] {
         &self.stages
+    }
+
+    /// The model with further stages at these places, given in ascending order.
+    pub(crate) fn with_stages(&self, more: &[(usize, Arc<dyn Transformer>)]) -> Self {
+        let mut model = self.clone();
+        for (place, stage) in more {
+            model.stages.insert(*place, stage.clone());
+        }
+        model
     }
 
     /// The whole pipeline as one function of an image.

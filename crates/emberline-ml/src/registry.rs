@@ -9,10 +9,13 @@ use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::persistence::{Saved, StageReader};
 use crate::pipeline::{Pipeline, PipelineModel};
+use crate::tuning::{CrossValidator, CrossValidatorModel, TrainValidationSplit, TrainValidationSplitModel};
 
 type Load = fn(&StageReader) -> Result<Saved>;
 
 const KINDS: &[(&str, Load)] = &[
+    ("CrossValidator", |reader| Ok(Saved::Estimator(Arc::new(CrossValidator::load(reader)?)))),
+    ("CrossValidatorModel", |reader| Ok(Saved::Transformer(Arc::new(CrossValidatorModel::load(reader)?)))),
     ("DeepImageFeaturizer", |reader| Ok(Saved::Transformer(Arc::new(DeepImageFeaturizer::load(reader)?)))),
     ("DeepImagePredictor", |reader| Ok(Saved::Transformer(Arc::new(DeepImagePredictor::load(reader)?)))),
     ("IndexToString", |reader| Ok(Saved::Transformer(Arc::new(IndexToString::load(reader)?)))),
@@ -27,6 +30,10 @@ const KINDS: &[(&str, Load)] = &[
     ("PipelineModel", |reader| Ok(Saved::Transformer(Arc::new(PipelineModel::load(reader)?)))),
     ("StringIndexer", |reader| Ok(Saved::Estimator(Arc::new(StringIndexer::load(reader)?)))),
     ("StringIndexerModel", |reader| Ok(Saved::Transformer(Arc::new(StringIndexerModel::load(reader)?)))),
+    ("TrainValidationSplit", |reader| Ok(Saved::Estimator(Arc::new(TrainValidationSplit::load(reader)?)))),
+    ("TrainValidationSplitModel", |reader| {
+        Ok(Saved::Transformer(Arc::new(TrainValidationSplitModel::load(reader)?)))
+    }),
 ];
 
 /// The names of the kinds, in alphabetic order.

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use emberline_table::{Step, evaluate};
+use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
 
 use crate::error::{MlError, Result};
 use crate::params::{ParamMap, Params};
 use crate::persistence::StageWriter;
+use crate::tuning::Folds;
 
 /// What transformers, estimators and evaluators have in common: a kind, params and a saved form.
 pub trait Stage: Any + Debug + Send + Sync {
@@ -83,6 +86,12 @@ pub trait Transformer: Stage {
         Ok(evaluate::apply(table, &steps)?)
     }
 
+    /// Whether [`steps`](Self::steps) say all that it does: columns added row by row, and no row left out. Tuning runs
+    /// such a stage once for all folds and candidates.
+    fn is_row_wise(&self) -> bool {
+        true
+    }
+
     /// A copy with the values of `extra` that are of this stage (or of a stage in it).
     ///
     /// # Errors
@@ -109,6 +118,34 @@ pub trait Estimator: Stage {
     /// # Errors
     /// When `extra` has a param that does not exist.
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>>;
+
+    /// Fits copies of this estimator, each on the rows that train for one fold; gives each job's number and its model
+    /// as they are done. One after the other, unless an estimator can do better.
+    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, Fitted)> {
+        fit_one_by_one(folds, jobs)
+    }
+}
+
+/// [`Estimator::fit_folds`] for estimators that can do no better.
+pub(crate) fn fit_one_by_one(folds: &Folds, jobs: Vec<FoldJob>) -> BoxStream<'_, (usize, Fitted)> {
+    stream::iter(jobs.into_iter().enumerate())
+        .then(move |(i, job)| async move {
+            let fit = async { job.estimator.fit(&folds.train(job.fold)?).await };
+            (i, fit.await)
+        })
+        .boxed()
+}
+
+/// What [`Estimator::fit`] gives.
+pub type Fitted = Result<Arc<dyn Transformer>>;
+
+/// A fit of [`Estimator::fit_folds`].
+#[derive(Debug, Clone)]
+pub struct FoldJob {
+    /// A copy of the estimator with its own params.
+    pub estimator: Arc<dyn Estimator>,
+    /// The fold that is held out.
+    pub fold: usize,
 }
 
 /// What [`Estimator::fit`] returns, from a `fit_model`.

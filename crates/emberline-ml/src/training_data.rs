@@ -2,7 +2,7 @@
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type};
+use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
 use futures::TryStreamExt;
@@ -17,6 +17,8 @@ pub(crate) struct TrainingColumns {
     pub(crate) features: String,
     pub(crate) label: String,
     pub(crate) weight: Option<String>,
+    /// The column of folds, where several are to be trained on.
+    pub(crate) fold: Option<&'static str>,
 }
 
 /// Features `[N, d]`, labels and weights `[N]`.
@@ -29,6 +31,8 @@ pub(crate) struct TrainingData {
     length: usize,
     pub(crate) labels: Vec<f64>,
     pub(crate) weights: Option<Vec<f64>>,
+    /// Folds `[N]`, if asked for.
+    pub(crate) folds: Option<Vec<i64>>,
     /// Rows with a null, which nothing can be learned from.
     pub(crate) rows_left_out: usize,
 }
@@ -75,6 +79,7 @@ impl TrainingData {
     pub(crate) async fn collect(stage: &str, table: &DataFrame, columns: &TrainingColumns) -> Result<Self> {
         let mut names = vec![ident(&columns.features), ident(&columns.label)];
         names.extend(columns.weight.as_ref().map(ident));
+        names.extend(columns.fold.map(ident));
         let table = table.clone().select(names)?;
         let wrong_type = |found: &DataType| MlError::ColumnType {
             stage: stage.into(),
@@ -91,18 +96,27 @@ impl TrainingData {
             length,
             labels: Vec::new(),
             weights: columns.weight.as_ref().map(|_| Vec::new()),
+            folds: columns.fold.map(|_| Vec::new()),
             rows_left_out: 0,
         };
         while let Some(batch) = batches.try_next().await? {
             let vectors =
                 Vectors::try_new(batch.column(0)).ok_or_else(|| wrong_type(batch.column(0).data_type()))?;
-            data.append(&vectors, batch.column(1), batch.columns().get(2))?;
+            let mut more = batch.columns()[2..].iter();
+            let weights = columns.weight.as_ref().and_then(|_| more.next());
+            data.append(&vectors, batch.column(1), weights, more.next())?;
         }
         data.sort();
         Ok(data)
     }
 
-    fn append(&mut self, vectors: &Vectors, labels: &ArrayRef, weights: Option<&ArrayRef>) -> Result<()> {
+    fn append(
+        &mut self,
+        vectors: &Vectors,
+        labels: &ArrayRef,
+        weights: Option<&ArrayRef>,
+        folds: Option<&ArrayRef>,
+    ) -> Result<()> {
         let labels = cast(labels, &DataType::Float64)?;
         let labels = labels.as_primitive::<Float64Type>();
         let weights = weights.map(|weights| cast(weights, &DataType::Float64)).transpose()?;
@@ -117,16 +131,20 @@ impl TrainingData {
             if let (Some(all), Some(Some(weight))) = (&mut self.weights, weight) {
                 all.push(weight);
             }
+            if let (Some(all), Some(folds)) = (&mut self.folds, folds) {
+                all.push(folds.as_primitive::<Int64Type>().value(row));
+            }
             self.features.append(vectors, row);
         }
         Ok(())
     }
 
     fn sort(&mut self) {
-        let (labels, weights, length) = (&self.labels, &self.weights, self.length);
+        let (labels, weights, folds, length) = (&self.labels, &self.weights, &self.folds, self.length);
         let mut order: Vec<usize> = (0..labels.len()).collect();
         let by_numbers = |a: usize, b: usize| {
             let weight = |i: usize| weights.as_ref().map_or(0.0, |weights| weights[i]);
+            let fold = |i: usize| folds.as_ref().map_or(0, |folds| folds[i]);
             let features = match &self.features {
                 Features::Single(x) => {
                     compare(&x[a * length..][..length], &x[b * length..][..length], f32::total_cmp)
@@ -138,6 +156,7 @@ impl TrainingData {
             features
                 .then_with(|| labels[a].total_cmp(&labels[b]))
                 .then_with(|| weight(a).total_cmp(&weight(b)))
+                .then_with(|| fold(a).cmp(&fold(b)))
         };
         order.sort_by(|a, b| by_numbers(*a, *b));
         self.features = match &self.features {
@@ -145,6 +164,7 @@ impl TrainingData {
             Features::Double(x) => Features::Double(gather(x, &order, length)),
         };
         self.weights = self.weights.as_ref().map(|weights| gather(weights, &order, 1));
+        self.folds = self.folds.as_ref().map(|folds| gather(folds, &order, 1));
         self.labels = gather(&self.labels, &order, 1);
     }
 

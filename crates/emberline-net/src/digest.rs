@@ -68,6 +68,12 @@ impl Digest {
         }
     }
 
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first eight bytes as a number: evenly spread, the same on every machine.
     #[must_use]
     pub fn as_u64(&self) -> u64 {

@@ -10,6 +10,7 @@ use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::{cast, nullif};
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use emberline_image::{DecodeOptions, Image};
+use emberline_net::Digest;
 
 use crate::error::Result;
 use crate::image_column::{ImageColumn, is_image_type};
@@ -51,6 +52,18 @@ pub enum PixelSource {
 }
 
 impl PixelSource {
+    /// The SHA-256 of the encoded bytes, or of a decoded image's size and pixels.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Bytes(bytes) => Digest::of(bytes),
+            Self::Image(image) => {
+                let size = [image.width(), image.height(), image.channels().count() as u32];
+                let size: Vec<u8> = size.iter().flat_map(|side| side.to_le_bytes()).collect();
+                Digest::of_parts([&size[..], image.data()])
+            }
+        }
+    }
+
     /// The pixels.
     ///
     /// # Errors

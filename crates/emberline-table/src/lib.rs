@@ -11,6 +11,7 @@
 mod describe;
 mod error;
 pub mod evaluate;
+mod feature_cache;
 mod function;
 pub mod functions;
 mod image_column;
@@ -25,6 +26,7 @@ pub use describe::{Blob, Blobs, Description, FunctionKinds, Rebuild, load_functi
 pub use emberline_net::Digest;
 pub use error::{Result, TableError};
 pub use evaluate::Step;
+pub use feature_cache::{CacheStats, FeatureCache};
 pub use function::{ColumnFunction, Evaluated, RowError};
 pub use image_column::{ImageBuilder, ImageColumn, ImageRow, image_type, is_image_type};
 pub use input::{ImageInput, PixelSource};

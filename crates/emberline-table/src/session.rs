@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::catalog::{Session as CatalogSession, TableProvider};
+use datafusion::catalog::{MemorySchemaProvider, Session as CatalogSession, TableProvider};
+use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
@@ -151,8 +152,16 @@ impl Session {
     /// # Errors
     /// When the name is not one.
     pub fn register_table(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<()> {
-        self.context.deregister_table(name)?;
-        self.context.register_table(name, table)?;
+        let reference = TableReference::from(name);
+        let catalogs = self.context.state().config().options().catalog.default_catalog.clone();
+        let catalog = self.context.catalog(reference.catalog().unwrap_or(&catalogs));
+        if let (Some(catalog), Some(schema)) = (catalog, reference.schema())
+            && catalog.schema(schema).is_none()
+        {
+            catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new()))?;
+        }
+        self.context.deregister_table(reference.clone())?;
+        self.context.register_table(reference, table)?;
         Ok(())
     }
 

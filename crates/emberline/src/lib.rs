@@ -33,10 +33,10 @@ pub use emberline_image as image;
 pub use emberline_ml as ml;
 pub use emberline_net as net;
 pub use emberline_table::{
-    Blob, Blobs, ColumnFunction, Description, Digest, Evaluated, FunctionKinds, FunctionResolver,
-    ImageBuilder, ImageColumn, ImageInput, ImageTable, LabelFrom, ReadOptions, Report, RowCounts, RowError,
-    Session, SessionOptions, Step, TableError, arrow, datafusion, evaluate, functions, image_type,
-    load_function, save_function,
+    Blob, Blobs, CacheStats, ColumnFunction, Description, Digest, Evaluated, FeatureCache, FunctionKinds,
+    FunctionResolver, ImageBuilder, ImageColumn, ImageInput, ImageTable, LabelFrom, ReadOptions, Report,
+    RowCounts, RowError, Session, SessionOptions, Step, TableError, arrow, datafusion, evaluate, functions,
+    image_type, load_function, save_function,
 };
 pub use emberline_zoo as zoo;
 

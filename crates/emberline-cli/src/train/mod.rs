@@ -30,7 +30,7 @@ use crate::{Common, output};
 use report::{Candidate, TrainReport};
 
 /// The column of labels as numbers.
-const LABEL_INDEX: &str = "label_index";
+pub(crate) const LABEL_INDEX: &str = "label_index";
 
 /// What `emberline train --help` says after the options.
 const DETAILS: &str = "\
@@ -123,7 +123,7 @@ pub(crate) async fn run(args: TrainArgs, common: Common) -> Result<()> {
     if common.json { output::json(&report) } else { report.print() }
 }
 
-fn check_labels(args: &ImagesArgs, images: &Images) -> Result<()> {
+pub(crate) fn check_labels(args: &ImagesArgs, images: &Images) -> Result<()> {
     if images.labels.len() >= 2 {
         return Ok(());
     }

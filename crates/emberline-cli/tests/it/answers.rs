@@ -203,3 +203,68 @@ fn models_are_listed_described_pulled_and_verified() -> Result<()> {
     ensure!(place.succeed(&["models", "verify", MODEL, "--json"])?.json()?["passed"] == true);
     Ok(())
 }
+
+/// Arguments of a small search: four candidates, three folds.
+const TUNE: [&str; 10] = [
+    "tune",
+    "photos",
+    "--model",
+    "EfficientNetLite0",
+    "--grid",
+    "regParam=0.01..1:log:2",
+    "--grid",
+    "elasticNetParam=0,0.5",
+    "--folds",
+    "3",
+];
+
+#[test]
+fn tuning_does_no_work_twice() -> Result<()> {
+    let place = Workplace::with_pictures(4)?;
+    let first = place.json(&[&TUNE[..], &["--out", "best.ember", "--plot", "tuning.svg"]].concat())?;
+    assert_eq!((&first["passes"], &first["passes_one_by_one"]), (&json!(1), &json!(13)));
+    assert_eq!((&first["trials"], &first["trials_known"]), (&json!(12), &json!(0)));
+    assert_eq!(first["candidates"].as_array().map(Vec::len), Some(4));
+    let best = first["best"].as_u64().unwrap_or(9) as usize;
+    assert!(first["candidates"][best]["mean"].as_f64() > Some(0.9), "{first}");
+    let picture = std::fs::read_to_string(place.path("tuning.svg"))?;
+    assert!(picture.starts_with("<svg") && picture.contains("regParam") && picture.contains("</svg>"));
+
+    // Every image's features are known now, and every trial.
+    let kept = place.json(&["cache", "stats"])?;
+    assert_eq!(kept["entries"], json!(12));
+    let again = place.json(&[&TUNE[..], &["--out", "again.ember", "--resume"]].concat())?;
+    assert_eq!((&again["trials"], &again["trials_known"]), (&json!(0), &json!(12)));
+    assert_eq!(again["candidates"], first["candidates"]);
+    assert_eq!(place.json(&["cache"])?["entries"], json!(12));
+    let trials = place.json(&["sql", "SELECT count(*) AS n, max(metric) AS best FROM emberline.trials"])?;
+    assert_eq!(trials["n"], json!(12));
+    place.succeed(&["predict", "best.ember", "photos/red"])?;
+    assert_eq!(place.json(&["cache", "clear"])?["entries"], json!(0));
+    Ok(())
+}
+
+#[test]
+fn killed_tuning_goes_on_where_it_was() -> Result<()> {
+    let place = Workplace::with_pictures(3)?;
+    let args = [&TUNE[..], &["--out", "best.ember"]].concat();
+    let mut child = place.spawn(&args)?;
+    let ledger = place.ledger();
+    let lines = || std::fs::read_to_string(&ledger).map_or(0, |text| text.matches('\n').count());
+    while lines() < 2 && child.try_wait()?.is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill()?;
+    child.wait()?;
+    let finished = lines();
+    assert!(finished >= 2, "{finished}");
+    let resumed = place.json(&[&args[..], &["--resume", "--overwrite"]].concat())?;
+    assert_eq!(resumed["trials_known"], json!(finished));
+    assert_eq!(resumed["trials"], json!(12 - finished));
+    assert_eq!(
+        place.json(&["cache"])?["entries"],
+        json!(9),
+        "no image was featurized twice, and none is missing"
+    );
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! A folder of pictures, and the command run in it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use emberline::image::{Channels, Format, Image, encode};
@@ -15,6 +15,9 @@ const LABELS: [(&str, [u8; 3]); 3] =
 /// A folder that the command runs in; `photos/` in it has pictures of [`LABELS`].
 pub(crate) struct Workplace {
     folder: TempDir,
+    /// A home of its own, with the weights and the runtime of the real one: what the command keeps there, features and
+    /// trials, is this workplace's alone.
+    home: TempDir,
 }
 
 /// How a run ended.
@@ -35,7 +38,11 @@ impl Workplace {
                 std::fs::write(below.join(format!("{label}{number}.png")), picture(colour, number)?)?;
             }
         }
-        Ok(Self { folder })
+        let home = tempfile::tempdir()?;
+        for fetched in ["models", "onnxruntime"] {
+            std::os::unix::fs::symlink(emberline::net::home_dir().join(fetched), home.path().join(fetched))?;
+        }
+        Ok(Self { folder, home })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -48,9 +55,29 @@ impl Workplace {
 
     /// Runs the command, its output piped.
     pub(crate) fn run(&self, args: &[&str]) -> Result<Ran> {
+        Ran::of(self.command(args).output()?)
+    }
+
+    /// Starts the command, its output thrown away.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Result<Child> {
+        Ok(self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emberline"));
-        let output = command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).output()?;
-        Ran::of(output)
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env("EMBERLINE_HOME", self.home.path());
+        command
+    }
+
+    /// Where finished trials are.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.home.path().join("trials.jsonl")
+    }
+
+    /// Runs the command, which must succeed, with `--json`.
+    pub(crate) fn json(&self, args: &[&str]) -> Result<Value> {
+        self.succeed(&[args, &["--json"]].concat())?.json()
     }
 
     /// Runs the command, which must succeed.

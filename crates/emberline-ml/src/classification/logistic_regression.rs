@@ -6,11 +6,13 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use emberline_table::Step;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 
 use super::logistic_function::LogisticFunction;
 use crate::attributes::labels_of;
 use crate::error::{MlError, Result};
-use crate::linear::{self, Decision, Family, LogisticModel, LogisticOptions};
+use crate::linear::{self, Decision, Family, LogisticFit, LogisticModel, LogisticOptions, Problem};
 use crate::params::shared::{
     ELASTIC_NET_PARAM, FEATURES_COL, LABEL_COL, PREDICTION_COL, PROBABILITY_COL, RAW_PREDICTION_COL,
     REG_PARAM, WEIGHT_COL,
@@ -18,9 +20,11 @@ use crate::params::shared::{
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{
-    Estimator, Stage, Transformer, copied, fitted, input_field, stage_basics, with_new_fields,
+    Estimator, Fitted, FoldJob, Stage, Transformer, copied, downcast, fit_one_by_one, fitted, input_field,
+    stage_basics, with_new_fields,
 };
 use crate::training_data::{TrainingColumns, TrainingData};
+use crate::tuning::{FOLD, Folds};
 use crate::vectors::{EXPECTED, double_vector_type, vector_length};
 
 const MAX_ITER: ParamSpec = ParamSpec::new("maxIter", ParamKind::Int, "maximum number of iterations")
@@ -137,11 +141,7 @@ impl LogisticRegression {
         let schema = table.schema().as_arrow();
         self.transform_schema(schema)?;
         let labels = labels_of(input_field(&self.params, "labelCol", schema)?.as_ref());
-        let columns = TrainingColumns {
-            features: self.params.text("featuresCol")?,
-            label: self.params.text("labelCol")?,
-            weight: self.params.text_if_defined("weightCol")?,
-        };
+        let columns = self.columns(None)?;
         let data = TrainingData::collect(self.params.uid(), table, &columns).await?;
         let options = self.options()?;
         let fitted = data
@@ -156,6 +156,25 @@ impl LogisticRegression {
                 )
             })
             .map_err(|source| MlError::Linear { stage: self.params.uid().into(), source })?;
+        self.model(fitted, labels, data.labels.len(), data.rows_left_out)
+    }
+
+    fn columns(&self, fold: Option<&'static str>) -> Result<TrainingColumns> {
+        Ok(TrainingColumns {
+            features: self.params.text("featuresCol")?,
+            label: self.params.text("labelCol")?,
+            weight: self.params.text_if_defined("weightCol")?,
+            fold,
+        })
+    }
+
+    fn model(
+        &self,
+        fitted: LogisticFit,
+        labels: Option<Vec<String>>,
+        rows: usize,
+        rows_left_out: usize,
+    ) -> Result<LogisticRegressionModel> {
         let mut params = Params::new("LogisticRegressionModel", LogisticRegressionModel::PARAMS);
         params.set_uid(self.params.uid().into());
         params.copy_values(&self.params);
@@ -165,13 +184,67 @@ impl LogisticRegression {
             summary: Some(TrainingSummary {
                 objective_history: fitted.objective_history,
                 total_iterations: fitted.iterations,
-                rows: data.labels.len(),
-                rows_left_out: data.rows_left_out,
+                rows,
+                rows_left_out,
             }),
             model: Arc::new(fitted.model),
         };
         model.decision()?;
         Ok(model)
+    }
+
+    /// Fits all jobs over one matrix at once. The table is read once, and a fold's training rows are a mask.
+    async fn fit_together(&self, folds: &Folds, jobs: &[FoldJob]) -> Result<Vec<Fitted>> {
+        let estimators: Vec<&Self> = jobs.iter().filter_map(|job| downcast(job.estimator.as_ref())).collect();
+        let schema = folds.all()?.schema().as_arrow().clone();
+        let columns = self.columns(Some(FOLD))?;
+        let data = TrainingData::collect(self.params.uid(), folds.table(), &columns).await?;
+        let labels = labels_of(input_field(&self.params, "labelCol", &schema)?.as_ref());
+        let in_fold = data.folds.as_deref().unwrap_or_default();
+        let weight = |row: usize| data.weights.as_ref().map_or(1.0, |weights| weights[row]);
+        let mask = |fold: usize| -> Vec<f64> {
+            let rows = in_fold.iter().enumerate();
+            rows.map(|(row, of)| if *of == fold as i64 { 0.0 } else { weight(row) }).collect()
+        };
+        let masks: Vec<Vec<f64>> = (0..folds.count()).map(mask).collect();
+        let parts: Vec<Option<&[f64]>> = masks.iter().map(|mask| Some(mask.as_slice())).collect();
+        // What is wrong with one candidate is its own result.
+        let mut results: Vec<Option<Fitted>> = Vec::new();
+        let (mut problems, mut numbers) = (Vec::new(), Vec::new());
+        for (i, (estimator, job)) in estimators.iter().zip(jobs).enumerate() {
+            match estimator.transform_schema(&schema).and_then(|_| estimator.options()) {
+                Ok(options) => {
+                    problems.push(Problem { options, part: job.fold });
+                    numbers.push(i);
+                    results.push(None);
+                }
+                Err(error) => results.push(Some(Err(error))),
+            }
+        }
+        let failed = |source| MlError::Linear { stage: self.params.uid().into(), source };
+        let classes = labels.as_ref().map(Vec::len);
+        let x = data.matrix().map_err(failed)?;
+        let fits = linear::fit_many(&x, &data.labels, &parts, classes, &problems).map_err(failed)?;
+        for (i, fit) in numbers.into_iter().zip(fits) {
+            let rows = in_fold.iter().filter(|of| **of != jobs[i].fold as i64).count();
+            let model = fit
+                .map_err(failed)
+                .and_then(|fit| estimators[i].model(fit, labels.clone(), rows, data.rows_left_out));
+            results[i] = Some(model.map(|model| Arc::new(model) as Arc<dyn Transformer>));
+        }
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    /// Whether the jobs are all logistic regressions over the same columns.
+    fn go_together(&self, jobs: &[FoldJob]) -> bool {
+        let same = |job: &FoldJob| {
+            let other: Option<&Self> = downcast(job.estimator.as_ref());
+            other.is_some_and(|other| {
+                let columns = ["featuresCol", "labelCol", "weightCol"];
+                columns.into_iter().all(|column| other.params.value(column) == self.params.value(column))
+            })
+        };
+        jobs.iter().all(same)
     }
 }
 
@@ -255,6 +328,24 @@ impl Estimator for LogisticRegression {
 
     fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
         fitted(self.fit_model(table))
+    }
+
+    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, Fitted)> {
+        if !self.go_together(&jobs) {
+            return fit_one_by_one(folds, jobs);
+        }
+        let all = async move {
+            let fitted = match self.fit_together(folds, &jobs).await {
+                Ok(fitted) => fitted,
+                // What is wrong with the table is every job's error.
+                Err(error) => {
+                    let each = |_| Err(MlError::stage(self.params.uid(), &error));
+                    jobs.iter().map(each).collect()
+                }
+            };
+            stream::iter(fitted.into_iter().enumerate())
+        };
+        all.flatten_stream().boxed()
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {

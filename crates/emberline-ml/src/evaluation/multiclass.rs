@@ -160,6 +160,7 @@ impl MulticlassClassificationEvaluator {
             features: probability.name().clone(),
             label: input_field(&self.params, "labelCol", schema)?.name().clone(),
             weight: self.params.text_if_defined("weightCol")?,
+            fold: None,
         };
         let data = TrainingData::collect(self.params.uid(), table, &columns).await?;
         let classes = vector_length(probability.data_type()).unwrap_or_default();

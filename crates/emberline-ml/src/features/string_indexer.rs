@@ -199,6 +199,10 @@ impl Transformer for StringIndexerModel {
         Ok(table.filter(ident(self.params.text("outputCol")?).is_not_null())?)
     }
 
+    fn is_row_wise(&self) -> bool {
+        self.params.text("handleInvalid").is_ok_and(|handling| handling != "skip")
+    }
+
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
         Ok(copied(self, extra)?)
     }

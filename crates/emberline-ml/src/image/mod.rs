@@ -5,4 +5,5 @@ mod network;
 mod predictor;
 
 pub use featurizer::DeepImageFeaturizer;
+pub use network::set_feature_cache;
 pub use predictor::DeepImagePredictor;

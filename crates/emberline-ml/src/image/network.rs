@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use emberline_net::{ImageLayout, OnnxOptions, Pooling, default_runtime};
-use emberline_table::Blob;
 use emberline_table::functions::NetworkFunction;
+use emberline_table::{Blob, FeatureCache};
 use emberline_zoo::{Card, ModelStore};
 
 use crate::error::{MlError, Result};
@@ -78,6 +78,23 @@ type Functions = HashMap<Setting, Weak<NetworkFunction>>;
 /// Functions in use. A function holds a prepared network, so that making it twice would hold it twice.
 static FUNCTIONS: LazyLock<Mutex<Functions>> = LazyLock::new(Mutex::default);
 
+/// The cache that functions made from now on look into.
+static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
+
+/// Lets stages over images look their features up in a cache, and add new ones to it, from now on and in the whole
+/// process; `None` for no cache, which is how a process starts.
+///
+/// ```
+/// use std::sync::Arc;
+/// use emberline_table::FeatureCache;
+/// let dir = tempfile::tempdir().unwrap();
+/// emberline_ml::set_feature_cache(Some(Arc::new(FeatureCache::open(dir.path(), 1 << 30).unwrap())));
+/// # emberline_ml::set_feature_cache(None);
+/// ```
+pub fn set_feature_cache(cache: Option<Arc<FeatureCache>>) {
+    *CACHE.lock().unwrap_or_else(PoisonError::into_inner) = cache;
+}
+
 /// The function of a setting; fetches the network's weights if the store has not got them.
 pub(super) fn function(setting: &Setting, card: &Card, uid: &str) -> Result<Arc<NetworkFunction>> {
     let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +128,12 @@ fn build(setting: &Setting, card: &Card, uid: &str) -> Result<NetworkFunction> {
             rule.parse().map_err(|e| MlError::stage(uid, format!("parameter `scaleHint`: {e}")))?;
     }
     let onnx = Blob::new(onnx.into());
-    Ok(NetworkFunction::try_new(onnx, preprocessing, outputs, setting.batch_size, default_runtime())?)
+    let function =
+        NetworkFunction::try_new(onnx, preprocessing, outputs, setting.batch_size, default_runtime())?;
+    Ok(match CACHE.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        Some(cache) => function.with_cache(cache),
+        None => function,
+    })
 }
 
 pub(super) fn pooling_of(name: &str) -> Pooling {

@@ -45,7 +45,7 @@ mod objective;
 mod sweep;
 
 pub use error::LinearError;
-pub use logistic::{Family, LogisticFit, LogisticOptions, fit};
+pub use logistic::{Family, LogisticFit, LogisticOptions, Problem, fit, fit_many};
 pub use matrix::Matrix;
 pub use minimizer::Stop;
 pub use model::{Decision, LogisticModel};

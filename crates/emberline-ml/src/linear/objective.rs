@@ -7,16 +7,15 @@
 
 use super::examples::Examples;
 use super::moments::Moments;
-use super::sweep::Sweep;
+use super::sweep::{Lane, Sweep};
 use super::{LogisticOptions, Matrix};
 
 /// The objective without its L1 term, which is the minimizer's business.
 pub(super) struct Objective<'a> {
     examples: &'a Examples,
-    sweep: Sweep<'a>,
     total_weight: f64,
     /// Columns of the parameters: 1 for the binomial family.
-    sets: usize,
+    pub(super) sets: usize,
     multinomial: bool,
     intercept: bool,
     /// `1 / σ`, or 0 for a constant feature, which so keeps the coefficient 0.
@@ -27,24 +26,77 @@ pub(super) struct Objective<'a> {
     l2: Vec<f64>,
 }
 
+/// Several objectives over one matrix, evaluated in one pass.
+pub(super) struct Evaluation<'a> {
+    sweep: Sweep<'a>,
+    /// Where each objective's columns begin.
+    starts: Vec<usize>,
+    columns: usize,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn new(x: Matrix<'a>, objectives: &[&Objective<'_>], threads: usize) -> Self {
+        let mut columns = 0;
+        let mut starts = Vec::with_capacity(objectives.len());
+        for objective in objectives {
+            starts.push(columns);
+            columns += objective.sets;
+        }
+        Self { sweep: Sweep::new(x, columns, objectives.len(), threads), starts, columns }
+    }
+
+    /// The values at the objectives' `parameters`; writes the gradients.
+    pub(super) fn run(
+        &mut self,
+        objectives: &[&Objective<'_>],
+        parameters: &[&[f64]],
+        gradients: &mut [&mut [f64]],
+    ) -> Vec<f64> {
+        let Self { sweep, starts, columns } = self;
+        let columns = *columns;
+        let features = objectives[0].center.len();
+        let mut coefficients = vec![0.0; features * columns];
+        let mut offsets = Vec::with_capacity(columns);
+        for ((objective, parameters), &start) in objectives.iter().zip(parameters).zip(starts.iter()) {
+            let (folded, own_offsets) = objective.unscale(parameters);
+            let own_rows = folded.chunks_exact(objective.sets);
+            for (row, own) in coefficients.chunks_exact_mut(columns).zip(own_rows) {
+                row[start..start + objective.sets].copy_from_slice(own);
+            }
+            offsets.extend(own_offsets);
+        }
+        let sums = sweep.run(&coefficients, |rows, margins, losses| {
+            for (row, margins) in rows.zip(margins.chunks_exact_mut(columns)) {
+                margins.iter_mut().zip(&offsets).for_each(|(margin, offset)| *margin += offset);
+                for ((objective, &start), loss) in objectives.iter().zip(starts.iter()).zip(&mut *losses) {
+                    *loss += objective.row_loss(row, &mut margins[start..start + objective.sets]);
+                }
+            }
+        });
+        let each = objectives.iter().zip(parameters).zip(gradients).enumerate();
+        each.map(|(i, ((objective, parameters), gradient))| {
+            objective.value(parameters, sums, i, (starts[i], columns), gradient)
+        })
+        .collect()
+    }
+}
+
 impl<'a> Objective<'a> {
     pub(super) fn new(
-        x: Matrix<'a>,
         examples: &'a Examples,
-        moments: Moments,
+        moments: &Moments,
         multinomial: bool,
         options: &LogisticOptions,
     ) -> Self {
-        let sets = if multinomial { examples.histogram.len() } else { 1 };
         let inverse_deviation = inverse(&moments.deviation);
         let strength = options.reg_param * (1.0 - options.elastic_net_param);
         let l2 = penalty(&inverse_deviation, strength, options.standardization, 2);
-        let center = if options.fit_intercept { moments.mean } else { vec![0.0; x.columns()] };
+        let features = moments.mean.len();
+        let center = if options.fit_intercept { moments.mean.clone() } else { vec![0.0; features] };
         Self {
             examples,
-            sweep: Sweep::new(x, sets, options.threads),
             total_weight: examples.weights.iter().sum(),
-            sets,
+            sets: if multinomial { examples.histogram.len() } else { 1 },
             multinomial,
             intercept: options.fit_intercept,
             inverse_deviation,
@@ -79,40 +131,44 @@ impl<'a> Objective<'a> {
         start
     }
 
-    /// The value at `parameters`; writes the gradient.
-    pub(super) fn evaluate(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let (sets, multinomial) = (self.sets, self.multinomial);
-        let (folded, offsets) = self.unscale(parameters);
-        let examples = self.examples;
-        let sums = self.sweep.run(&folded, |rows, margins| {
-            let rows = rows.zip(margins.chunks_exact_mut(sets));
-            rows.map(|(row, margins)| {
-                margins.iter_mut().zip(&offsets).for_each(|(margin, offset)| *margin += offset);
-                let (class, weight) = (examples.classes[row], examples.weights[row]);
-                if weight == 0.0 {
-                    margins.fill(0.0);
-                    0.0
-                } else if multinomial {
-                    softmax_loss(margins, class, weight)
-                } else {
-                    logistic_loss(&mut margins[0], class, weight)
-                }
-            })
-            .sum()
-        });
+    /// The loss of a row with these margins `[K]`; replaces them by their derivatives.
+    fn row_loss(&self, row: usize, margins: &mut [f64]) -> f64 {
+        let (class, weight) = (self.examples.classes[row], self.examples.weights[row]);
+        if weight == 0.0 {
+            margins.fill(0.0);
+            0.0
+        } else if self.multinomial {
+            softmax_loss(margins, class, weight)
+        } else {
+            logistic_loss(&mut margins[0], class, weight)
+        }
+    }
 
-        let mut value = sums.loss / self.total_weight;
+    /// The value at `parameters` from the sums of a pass, in which this objective is number `problem` and owns `sets`
+    /// of `columns` from `start` on; writes the gradient.
+    fn value(
+        &self,
+        parameters: &[f64],
+        sums: &Lane,
+        problem: usize,
+        (start, columns): (usize, usize),
+        gradient: &mut [f64],
+    ) -> f64 {
+        let sets = self.sets;
+        let residuals = &sums.residuals[start..start + sets];
+        let mut value = sums.losses[problem] / self.total_weight;
         let (coefficients, intercepts) = gradient.split_at_mut(self.center.len() * sets);
         for (feature, row) in coefficients.chunks_exact_mut(sets).enumerate() {
             let scale = self.inverse_deviation[feature] / self.total_weight;
+            let sum = &sums.gradient[feature * columns + start..];
             for (set, out) in row.iter_mut().enumerate() {
                 let at = feature * sets + set;
-                let centered = sums.gradient[at] - self.center[feature] * sums.residuals[set];
+                let centered = sum[set] - self.center[feature] * residuals[set];
                 *out = centered * scale + self.l2[feature] * parameters[at];
                 value += 0.5 * self.l2[feature] * parameters[at] * parameters[at];
             }
         }
-        for (out, residual) in intercepts.iter_mut().zip(&sums.residuals) {
+        for (out, residual) in intercepts.iter_mut().zip(residuals) {
             *out = residual / self.total_weight;
         }
         value

@@ -19,7 +19,7 @@ const BLOCK_VALUES: usize = 1 << 19;
 /// Upper bound of the partial sums, hence of useful threads. It fixes the order of summation.
 const LANES_MAX: usize = 16;
 
-/// Repeated passes over one matrix with `columns` columns of coefficients.
+/// Repeated passes over one matrix with `columns` columns of coefficients, which belong to `problems` problems.
 pub(super) struct Sweep<'a> {
     x: Matrix<'a>,
     columns: usize,
@@ -30,8 +30,8 @@ pub(super) struct Sweep<'a> {
 /// The sums over a contiguous range of rows.
 pub(super) struct Lane {
     rows: Range<usize>,
-    /// Sum of the row losses.
-    pub(super) loss: f64,
+    /// Sums of the row losses, `[problems]`.
+    pub(super) losses: Vec<f64>,
     /// `Xᵀ·R`, `[d, columns]`.
     pub(super) gradient: Vec<f64>,
     /// Column sums of `R`, `[columns]`.
@@ -47,14 +47,14 @@ struct Scratch {
 
 impl<'a> Sweep<'a> {
     /// Plans passes over `x` on at most `threads` threads. The plan's sums do not depend on `threads`.
-    pub(super) fn new(x: Matrix<'a>, columns: usize, threads: usize) -> Self {
+    pub(super) fn new(x: Matrix<'a>, columns: usize, problems: usize, threads: usize) -> Self {
         let blocks = x.rows().div_ceil(block_rows(x.columns()));
         let count = blocks.clamp(1, LANES_MAX);
         let edge = |lane: usize| (lane * blocks / count * block_rows(x.columns())).min(x.rows());
         let lanes = (0..count)
             .map(|lane| Lane {
                 rows: edge(lane)..edge(lane + 1),
-                loss: 0.0,
+                losses: vec![0.0; problems],
                 gradient: vec![0.0; x.columns() * columns],
                 residuals: vec![0.0; columns],
             })
@@ -66,11 +66,11 @@ impl<'a> Sweep<'a> {
     /// Computes margins `X·coefficients` block by block, lets `loss` turn them into residuals, and sums.
     ///
     /// `coefficients` is `[d, columns]`. `loss` gets the numbers of the rows and their margins `[rows, columns]`, replaces
-    /// each margin by the derivative of the loss with respect to it, and returns the sum of the losses.
+    /// each margin by the derivative of the loss with respect to it, and adds the losses to `[problems]`.
     pub(super) fn run(
         &mut self,
         coefficients: &[f64],
-        loss: impl Fn(Range<usize>, &mut [f64]) -> f64 + Sync,
+        loss: impl Fn(Range<usize>, &mut [f64], &mut [f64]) + Sync,
     ) -> &Lane {
         let Self { x, columns, lanes, scratch } = self;
         let share = lanes.len().div_ceil(scratch.len());
@@ -103,9 +103,9 @@ impl Lane {
         columns: usize,
         coefficients: &[f64],
         scratch: &mut Scratch,
-        loss: &impl Fn(Range<usize>, &mut [f64]) -> f64,
+        loss: &impl Fn(Range<usize>, &mut [f64], &mut [f64]),
     ) {
-        self.loss = 0.0;
+        self.losses.fill(0.0);
         self.gradient.fill(0.0);
         self.residuals.fill(0.0);
         let step = block_rows(x.columns());
@@ -115,7 +115,7 @@ impl Lane {
             scratch.margins.resize(rows.len() * columns, 0.0);
             let margins = &mut scratch.margins[..rows.len() * columns];
             multiply(rows.len(), x.columns(), columns, block, coefficients, margins);
-            self.loss += loss(rows.clone(), margins);
+            loss(rows.clone(), margins, &mut self.losses);
             add_transposed_product(rows.len(), x.columns(), columns, block, margins, &mut self.gradient);
             for row in margins.chunks_exact(columns) {
                 self.residuals.iter_mut().zip(row).for_each(|(sum, r)| *sum += r);
@@ -124,7 +124,7 @@ impl Lane {
     }
 
     fn add(&mut self, other: &Self) {
-        self.loss += other.loss;
+        self.losses.iter_mut().zip(&other.losses).for_each(|(sum, v)| *sum += v);
         self.gradient.iter_mut().zip(&other.gradient).for_each(|(sum, v)| *sum += v);
         self.residuals.iter_mut().zip(&other.residuals).for_each(|(sum, v)| *sum += v);
     }

@@ -1,5 +1,7 @@
 //! Values for params of several stages: what a grid is made of.
 
+use serde::{Deserialize, Serialize};
+
 use super::ParamValue;
 
 /// A param of a certain stage.
@@ -10,7 +12,7 @@ use super::ParamValue;
 /// assert_eq!(lr.params().param("regParam").unwrap().name, "regParam");
 /// assert!(lr.params().param("regparam").is_err());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Param {
     /// The stage's uid.
     pub parent: String,
@@ -28,7 +30,7 @@ pub struct Param {
 /// map.put(lr.params().param("regParam").unwrap(), 0.2);
 /// assert_eq!(map.len(), 1);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ParamMap(Vec<(Param, ParamValue)>);
 
 impl ParamMap {

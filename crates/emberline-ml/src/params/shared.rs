@@ -1,6 +1,6 @@
 //! Params that several stages have, declared once.
 
-use super::ParamKind::{Double, Int, Text};
+use super::ParamKind::{Bool, Double, Int, Text};
 use super::spec::Default as D;
 use super::{Constraint, ParamSpec};
 
@@ -31,3 +31,20 @@ pub(crate) const ELASTIC_NET_PARAM: ParamSpec =
         .constraint(Constraint::Between(0.0, 1.0));
 pub(crate) const ERROR_COL: ParamSpec =
     ParamSpec::new("errorCol", Text, "column that says why a row's output is null; if it is not set, none");
+pub(crate) const PARALLELISM: ParamSpec = ParamSpec::new(
+    "parallelism",
+    Int,
+    "taken from MLlib and not needed: what runs at once is chosen by the cores, and does not change the answers",
+)
+.default(D::Int(1))
+.constraint(Constraint::AtLeast(1.0));
+pub(crate) const COLLECT_SUB_MODELS: ParamSpec =
+    ParamSpec::new("collectSubModels", Bool, "whether the models of every fold and candidate are kept")
+        .default(D::Bool(false));
+pub(crate) const HALVING_FACTOR: ParamSpec = ParamSpec::new(
+    "halvingFactor",
+    Int,
+    "successive halving: each round keeps one of so many candidates and takes so many times the rows, the last one all; \
+     if not set, every candidate is measured on all rows",
+)
+.constraint(Constraint::AtLeast(2.0));

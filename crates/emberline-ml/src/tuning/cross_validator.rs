@@ -2,23 +2,51 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
+use emberline_table::Step;
+use futures::future::BoxFuture;
 
-use super::folds::Dealt;
-use crate::error::{MlError, Result};
+use super::folds::{Dealing, Folds};
+use super::search::{Search, TuningPlan, mean, population_std};
+use super::validator::{
+    SubModels, Tuned, check_lengths, column, finite, load_models, or_nan, tuned_setters, write_models,
+};
+use crate::error::Result;
 use crate::evaluation::Evaluator;
-use crate::params::shared::SEED;
+use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
-use crate::stage::{Estimator, Transformer};
+use crate::persistence::{StageReader, StageWriter};
+use crate::stage::{Estimator, Stage, Transformer, fitted, stage_basics};
 
 const NUM_FOLDS: ParamSpec = ParamSpec::new("numFolds", ParamKind::Int, "number of folds")
     .default(ParamDefault::Int(3))
     .constraint(Constraint::AtLeast(2.0));
+const FOLD_COL: ParamSpec = ParamSpec::new(
+    "foldCol",
+    ParamKind::Text,
+    "column of each row's fold, from 0 to numFolds - 1; if empty, folds come from a hash of the row and the seed",
+)
+.default(ParamDefault::Text(""));
+const GROUP_COL: ParamSpec = ParamSpec::new(
+    "groupCol",
+    ParamKind::Text,
+    "column whose equal values stay in one fold, so that near-duplicates do not validate each other; empty for none",
+)
+.default(ParamDefault::Text(""));
 
 /// Chooses among candidates by cross-validation and fits the best one on all rows.
 ///
-/// The rows are read once and kept in memory; folds come from a hash of the row and have the same share of each
-/// label (the evaluator's `labelCol`).
+/// The stages that candidates have in common and that learn nothing, a featurizer above all, run once over all rows, not
+/// once for each fold and candidate: see [`plan`](Self::plan). What they give is kept in memory; images are not. Logistic
+/// regressions that differ in their settings alone are solved together.
+///
+/// Folds come from a hash of the row and the seed, and have the same share of each label (the evaluator's `labelCol`), so
+/// neither the order of the rows nor their partitioning matters. `foldCol` and `groupCol` deal them otherwise. The column
+/// `origin` has no part in the hash, and an image counts by its content, so that a folder may move.
+///
+/// A candidate that fails is left out, with its reason in the model's
+/// [`errors`](CrossValidatorModel::errors); the whole fails only when all do.
 ///
 /// ```no_run
 /// # async fn example(features: datafusion::dataframe::DataFrame) -> emberline_ml::Result<()> {
@@ -34,14 +62,13 @@ const NUM_FOLDS: ParamSpec = ParamSpec::new("numFolds", ParamKind::Int, "number 
 #[derive(Debug, Clone)]
 pub struct CrossValidator {
     params: Params,
-    estimator: Arc<dyn Estimator>,
-    estimator_param_maps: Vec<ParamMap>,
-    evaluator: Arc<dyn Evaluator>,
+    tuned: Tuned,
 }
 
 impl CrossValidator {
     /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] = &[NUM_FOLDS, SEED];
+    pub const PARAMS: &'static [ParamSpec] =
+        &[NUM_FOLDS, FOLD_COL, GROUP_COL, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, PARALLELISM];
 
     /// A validator with the default params.
     pub fn new(
@@ -51,86 +78,164 @@ impl CrossValidator {
     ) -> Self {
         Self {
             params: Params::new("CrossValidator", Self::PARAMS),
-            estimator,
-            estimator_param_maps,
-            evaluator,
+            tuned: Tuned::new(estimator, estimator_param_maps, evaluator),
         }
+    }
+
+    fn search(&self) -> Result<Search<'_>> {
+        self.params.validate()?;
+        let folds = self.params.count("numFolds")?;
+        let dealing = match (column(&self.params, "foldCol")?, column(&self.params, "groupCol")?) {
+            (Some(column), None) => Dealing::Column { folds, column },
+            (None, Some(column)) => Dealing::Groups { folds, column },
+            (None, None) => Dealing::InTurn { folds },
+            (Some(_), Some(column)) => {
+                return Err(self.params.wrong("groupCol", "no value beside `foldCol`", &column.into()));
+            }
+        };
+        Search::new(&self.params, &self.tuned, dealing)
+    }
+
+    /// What fitting a table with these columns is going to do: how often stages run over the images, and how much is
+    /// fitted.
+    ///
+    /// # Errors
+    /// When a param is out of its range, or no candidate fits the columns.
+    pub fn plan(&self, schema: &Schema) -> Result<TuningPlan> {
+        self.search()?.plan(schema)
+    }
+
+    /// The folds that the rows of a table are dealt to, with the table's own columns but images.
+    ///
+    /// # Errors
+    /// When a param is out of its range, or there are fewer rows than folds.
+    pub async fn folds(&self, table: &DataFrame) -> Result<Folds> {
+        self.search()?.folds(table).await
     }
 
     /// Fits every candidate on every fold, and the best candidate on all rows.
     ///
     /// # Errors
-    /// When a param is out of its range, there are fewer rows than folds, or a fit fails.
+    /// When a param is out of its range, there are fewer rows than folds, or every candidate fails.
     pub async fn fit_model(&self, table: &DataFrame) -> Result<CrossValidatorModel> {
-        self.params.validate()?;
-        if self.estimator_param_maps.is_empty() {
-            return Err(MlError::stage(
-                self.params.uid(),
-                "estimatorParamMaps: expected at least one candidate, found none",
-            ));
-        }
-        let folds = self.params.count("numFolds")?;
-        let seed = self.params.int("seed")?.cast_unsigned();
-        let label = self.evaluator.params().text_if_defined("labelCol")?;
-        let dealt = Dealt::new(table, seed, label.as_deref()).await?;
-        let mut metrics = vec![Vec::with_capacity(folds); self.estimator_param_maps.len()];
-        for fold in 0..folds {
-            let train = dealt.part(|place| place % folds != fold)?;
-            let validation = dealt.part(|place| place % folds == fold)?;
-            if train.clone().count().await? == 0 || validation.clone().count().await? == 0 {
-                let reason =
-                    format!("fold {fold} of {folds} is empty: expected at least as many rows as folds");
-                return Err(MlError::stage(self.params.uid(), reason));
-            }
-            for (candidate, metrics) in self.estimator_param_maps.iter().zip(&mut metrics) {
-                let model = self.estimator.copy(candidate)?.fit(&train).await?;
-                metrics.push(self.evaluator.evaluate(&model.transform(validation.clone())?).await?);
-            }
-        }
-        let avg_metrics: Vec<f64> = metrics.iter().map(|values| mean(values)).collect();
-        let best_index = best(&avg_metrics, self.evaluator.is_larger_better()?);
-        let best = self.estimator.copy(&self.estimator_param_maps[best_index])?;
+        let found = self.search()?.run(table).await?;
+        let each = |summary: fn(&[f64]) -> f64| -> Vec<f64> {
+            found.metrics.iter().map(|metrics| metrics.as_deref().map_or(f64::NAN, summary)).collect()
+        };
+        let mut params = Params::new("CrossValidatorModel", CrossValidatorModel::PARAMS);
+        params.set_uid(self.params.uid().into());
         Ok(CrossValidatorModel {
-            best_model: best.fit(&dealt.part(|_| true)?).await?,
-            best_index,
-            std_metrics: metrics.iter().map(|values| population_std(values)).collect(),
-            avg_metrics,
+            params,
+            best_index: found.best_index,
+            avg_metrics: each(mean),
+            std_metrics: each(population_std),
+            errors: found.metrics.iter().map(|metrics| metrics.as_ref().err().cloned()).collect(),
+            best_model: found.best_model,
+            sub_models: found.sub_models,
         })
+    }
+
+    pub(crate) fn load(reader: &StageReader) -> Result<Self> {
+        Ok(Self { params: reader.params(Self::PARAMS)?, tuned: Tuned::load(reader)? })
     }
 }
 
-setters!(CrossValidator { num_folds: usize => "numFolds", seed: i64 => "seed" });
+setters!(CrossValidator {
+    num_folds: usize => "numFolds", fold_col: &str => "foldCol", group_col: &str => "groupCol", seed: i64 => "seed",
+    halving_factor: usize => "halvingFactor", collect_sub_models: bool => "collectSubModels",
+    parallelism: usize => "parallelism",
+});
+tuned_setters!(CrossValidator);
 
-/// What cross-validation found.
+impl Stage for CrossValidator {
+    stage_basics!("CrossValidator");
+
+    fn write(&self, writer: &mut StageWriter) -> Result<()> {
+        self.tuned.write(writer)
+    }
+}
+
+impl Estimator for CrossValidator {
+    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+        self.params.validate()?;
+        self.tuned.estimator.transform_schema(schema)
+    }
+
+    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
+        fitted(self.fit_model(table))
+    }
+
+    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {
+        let mut params = self.params.clone();
+        params.extend(extra)?;
+        Ok(Arc::new(Self { params, tuned: self.tuned.copy(extra)? }))
+    }
+}
+
+/// What cross-validation found; as a stage, the best model.
 #[derive(Debug, Clone)]
 pub struct CrossValidatorModel {
+    params: Params,
     /// The best candidate, fitted on all rows.
     pub best_model: Arc<dyn Transformer>,
     /// Its place in the grid; the first one among equals.
     pub best_index: usize,
-    /// Each candidate's metric, averaged over the folds.
+    /// Each candidate's metric, averaged over the folds; NaN for one that failed.
     pub avg_metrics: Vec<f64>,
     /// Each candidate's standard deviation over the folds (of the population, as pyspark's).
     pub std_metrics: Vec<f64>,
+    /// Why a candidate failed, for those that did.
+    pub errors: Vec<Option<String>>,
+    /// With `collectSubModels`, the models by fold and candidate; `None` for those that failed or were not fitted.
+    pub sub_models: Option<SubModels>,
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
+impl CrossValidatorModel {
+    const PARAMS: &'static [ParamSpec] = &[];
 
-fn population_std(values: &[f64]) -> f64 {
-    let mean = mean(values);
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
-}
-
-/// The first best one; NaN is never better.
-fn best(metrics: &[f64], larger_is_better: bool) -> usize {
-    let mut best = 0;
-    for (i, metric) in metrics.iter().enumerate() {
-        let better = if larger_is_better { *metric > metrics[best] } else { *metric < metrics[best] };
-        if better || (metrics[best].is_nan() && !metric.is_nan()) {
-            best = i;
-        }
+    pub(crate) fn load(reader: &StageReader) -> Result<Self> {
+        let (best_model, sub_models) = load_models(reader)?;
+        let model = Self {
+            params: reader.params(Self::PARAMS)?,
+            best_model,
+            best_index: reader.value("bestIndex")?,
+            avg_metrics: or_nan(reader.value("avgMetrics")?),
+            std_metrics: or_nan(reader.value("stdMetrics")?),
+            errors: reader.value("errors")?,
+            sub_models,
+        };
+        let lengths = [model.avg_metrics.len(), model.std_metrics.len(), model.errors.len()];
+        check_lengths(reader, model.best_index, &lengths)?;
+        Ok(model)
     }
-    best
+}
+
+impl Stage for CrossValidatorModel {
+    stage_basics!("CrossValidatorModel");
+
+    fn write(&self, writer: &mut StageWriter) -> Result<()> {
+        writer.value("bestIndex", &self.best_index)?;
+        writer.value("avgMetrics", &finite(&self.avg_metrics))?;
+        writer.value("stdMetrics", &finite(&self.std_metrics))?;
+        writer.value("errors", &self.errors)?;
+        write_models(writer, self.best_model.as_ref(), self.sub_models.as_ref())
+    }
+}
+
+impl Transformer for CrossValidatorModel {
+    fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
+        self.best_model.steps(schema)
+    }
+
+    fn transform(&self, table: DataFrame) -> Result<DataFrame> {
+        self.best_model.transform(table)
+    }
+
+    fn is_row_wise(&self) -> bool {
+        self.best_model.is_row_wise()
+    }
+
+    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
+        Ok(Arc::new(Self { best_model: self.best_model.copy(extra)?, ..self.clone() }))
+    }
 }

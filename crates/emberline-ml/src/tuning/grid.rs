@@ -63,3 +63,80 @@ impl ParamGridBuilder {
         maps
     }
 }
+
+/// Draws random values of params, as pyspark's `ParamRandomBuilder`: a search in many dimensions finds more with fewer
+/// candidates than a grid. The values depend on the seed alone.
+///
+/// ```
+/// use emberline_ml::{LogisticRegression, ParamRandomBuilder, Stage};
+/// let lr = LogisticRegression::new();
+/// let candidates = ParamRandomBuilder::new(7)
+///     .add_log10_random(lr.params().param("regParam").unwrap(), 1e-4, 1.0, 3)
+///     .add_random(lr.params().param("elasticNetParam").unwrap(), 0.0, 1.0, 2)
+///     .build();
+/// assert_eq!(candidates.len(), 6);
+/// ```
+#[derive(Debug, Clone)]
+pub struct ParamRandomBuilder {
+    grid: ParamGridBuilder,
+    state: u64,
+}
+
+impl ParamRandomBuilder {
+    /// A builder of the grid with one point that sets nothing.
+    pub fn new(seed: u64) -> Self {
+        Self { grid: ParamGridBuilder::new(), state: seed }
+    }
+
+    /// The next number, from 0 up to but not including 1: splitmix64 (Steele, Lea, Flood, *Fast Splittable Pseudorandom
+    /// Number Generators*, 2014).
+    fn next(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Tries `count` values between `low` and `high`.
+    #[must_use]
+    pub fn add_random(mut self, param: Param, low: f64, high: f64, count: usize) -> Self {
+        let values: Vec<f64> = (0..count).map(|_| low + (high - low) * self.next()).collect();
+        self.grid = self.grid.add_grid(param, values);
+        self
+    }
+
+    /// Tries `count` whole numbers from `low` to `high`.
+    #[must_use]
+    pub fn add_random_int(mut self, param: Param, low: i64, high: i64, count: usize) -> Self {
+        let span = (high - low + 1) as f64;
+        let values: Vec<i64> = (0..count).map(|_| low + (span * self.next()) as i64).collect();
+        self.grid = self.grid.add_grid(param, values);
+        self
+    }
+
+    /// Tries `count` values between `low` and `high`, both above 0, whose logarithms are spread evenly.
+    #[must_use]
+    pub fn add_log10_random(mut self, param: Param, low: f64, high: f64, count: usize) -> Self {
+        let (low, high) = (low.log10(), high.log10());
+        let values: Vec<f64> = (0..count).map(|_| 10_f64.powf(low + (high - low) * self.next())).collect();
+        self.grid = self.grid.add_grid(param, values);
+        self
+    }
+
+    /// Tries these values of a param, in place of those added before.
+    #[must_use]
+    pub fn add_grid<V: Into<ParamValue>>(
+        mut self,
+        param: Param,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        self.grid = self.grid.add_grid(param, values);
+        self
+    }
+
+    /// All combinations of the values.
+    pub fn build(self) -> Vec<ParamMap> {
+        self.grid.build()
+    }
+}

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use emberline_ml::{
-    DeepImageFeaturizer, DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString,
-    LogisticRegression, MulticlassClassificationEvaluator, ParamDefault, ParamMap, Pipeline, PipelineModel,
-    Saved, Stage, StringIndexer, Transformer, load, registry, save,
+    CrossValidator, DeepImageFeaturizer, DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString,
+    LogisticRegression, MulticlassClassificationEvaluator, ParamDefault, ParamGridBuilder, ParamMap,
+    Pipeline, PipelineModel, Saved, Stage, StringIndexer, TrainValidationSplit, Transformer, load, registry,
+    save,
 };
 use emberline_table::Session;
 
@@ -25,7 +26,17 @@ async fn every_kind() -> Result<Vec<Saved>> {
         DeepImageFeaturizer::new().input_col("image").output_col("features").model_name("EfficientNetLite0");
     let predictor =
         DeepImagePredictor::new().input_col("image").output_col("p").model_name("EfficientNetLite0");
+    let grid = ParamGridBuilder::new().add_grid(lr.params().param("regParam")?, [0.1, -1.0]).build();
+    let evaluator = Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"));
+    let validator = CrossValidator::new(Arc::new(lr.clone()), grid.clone(), evaluator.clone())
+        .num_folds(2)
+        .collect_sub_models(true);
+    let split = TrainValidationSplit::new(Arc::new(lr.clone()), grid, evaluator).train_ratio(0.5);
     Ok(vec![
+        Saved::Transformer(Arc::new(validator.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(validator)),
+        Saved::Transformer(Arc::new(split.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(split)),
         Saved::Transformer(Arc::new(featurizer)),
         Saved::Transformer(Arc::new(predictor)),
         Saved::Transformer(Arc::new(

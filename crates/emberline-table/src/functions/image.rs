@@ -1,4 +1,4 @@
-//! Images in SQL: `image_decode`, `image_resize`, `image_encode`, `image_width`, `image_height`.
+//! Images in SQL: `image_decode`, `image_resize`, `image_encode`, `image_width`, `image_height`, `image_digest`.
 //!
 //! Each takes an image in any form of [`ImageInput`], so none needs another first. A null image gives null; an
 //! image that can't be decoded gives null with a reason.
@@ -29,6 +29,7 @@ pub(super) const RESIZE: &str = "image_resize";
 pub(super) const ENCODE: &str = "image_encode";
 pub(super) const WIDTH: &str = "image_width";
 pub(super) const HEIGHT: &str = "image_height";
+pub(super) const DIGEST: &str = "image_digest";
 
 /// Decoded images of a call: bounds the memory of a batch.
 const BATCH_ROWS: usize = 16;
@@ -56,6 +57,12 @@ pub struct ImageEncode {
 #[derive(Debug)]
 pub struct ImageSide {
     side: Side,
+    decode: DecodeOptions,
+}
+
+/// `image_digest(image)`: the SHA-256 of an encoded image's bytes, 32 bytes; of a decoded one, of its size and pixels.
+#[derive(Debug, Default)]
+pub struct ImageDigest {
     decode: DecodeOptions,
 }
 
@@ -312,4 +319,32 @@ pub(super) fn rebuild_width(_: &Description, _: &dyn Blobs, _: &FunctionKinds) -
 
 pub(super) fn rebuild_height(_: &Description, _: &dyn Blobs, _: &FunctionKinds) -> Rebuilt {
     Ok(Arc::new(ImageSide::new(Side::Height)))
+}
+
+impl ColumnFunction for ImageDigest {
+    fn describe(&self) -> Description {
+        Description::new(DIGEST, json!({}))
+    }
+
+    fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef> {
+        check_arguments(DIGEST, inputs, 1..=1)?;
+        Ok(field(DIGEST, DataType::Binary))
+    }
+
+    fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated> {
+        let images = image_input(DIGEST, &inputs[0])?;
+        let mut digests = BinaryBuilder::new();
+        let errors = for_each_image(&images, &self.decode, |_, source| {
+            match source {
+                Some(source) => digests.append_value(source.digest().as_bytes()),
+                None => digests.append_null(),
+            }
+            Ok(())
+        });
+        Ok(Evaluated { values: Arc::new(digests.finish()), errors })
+    }
+}
+
+pub(super) fn rebuild_digest(_: &Description, _: &dyn Blobs, _: &FunctionKinds) -> Rebuilt {
+    Ok(Arc::new(ImageDigest::default()))
 }

@@ -6,7 +6,7 @@ mod network;
 mod pipeline;
 
 pub use decode_predictions::{Class, DecodePredictions};
-pub use image::{ImageDecode, ImageEncode, ImageResize, ImageSide, Side};
+pub use image::{ImageDecode, ImageDigest, ImageEncode, ImageResize, ImageSide, Side};
 pub use network::NetworkFunction;
 pub use pipeline::PipelineFunction;
 
@@ -30,6 +30,7 @@ pub(crate) const KINDS: &[(&str, Rebuild)] = &[
     (image::ENCODE, image::rebuild_encode),
     (image::WIDTH, image::rebuild_width),
     (image::HEIGHT, image::rebuild_height),
+    (image::DIGEST, image::rebuild_digest),
 ];
 
 /// The functions that every session has, by their SQL names.
@@ -40,6 +41,7 @@ pub(crate) fn built_in() -> Vec<(&'static str, Arc<dyn ColumnFunction>)> {
         (image::ENCODE, Arc::new(ImageEncode::default())),
         (image::WIDTH, Arc::new(ImageSide::new(Side::Width))),
         (image::HEIGHT, Arc::new(ImageSide::new(Side::Height))),
+        (image::DIGEST, Arc::new(ImageDigest::default())),
     ]
 }
 

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{Field, FieldRef};
 use emberline_image::{DecodeOptions, Layout, Preprocessing, Scratch};
-use emberline_net::{PrepareOptions, Prepared, Runtime, TensorView};
+use emberline_net::{Digest, PrepareOptions, Prepared, Runtime, TensorView};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{check_image, image_input, vector_type, vectors};
 use crate::describe::{Blob, Blobs, Description, FunctionKinds};
 use crate::error::{Result, TableError};
+use crate::feature_cache::{FeatureCache, Remembered};
 use crate::function::{ColumnFunction, Evaluated, RowError, check_arity};
 use crate::input::{ImageInput, PixelSource};
 
@@ -31,7 +32,11 @@ pub struct NetworkFunction {
     prepared: OnceLock<Arc<dyn Prepared>>,
     scratch: Mutex<Vec<Scratch>>,
     decode: DecodeOptions,
+    remembered: Option<Remembered>,
 }
+
+/// Part of every key of the feature cache: to be raised when the same settings come to mean other numbers.
+const PREPROCESSING_VERSION: u32 = 1;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Params {
@@ -74,7 +79,21 @@ impl NetworkFunction {
             prepared: OnceLock::new(),
             scratch: Mutex::default(),
             decode: DecodeOptions::default(),
+            remembered: None,
         })
+    }
+
+    /// Looks encoded images up in a cache before running the network, and adds what is new to it.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Arc<FeatureCache>) -> Self {
+        // The number of images per run changes no answer; all else that is described does, and so may the runtime.
+        let settings = Params { batch_size: 0, ..self.params.clone() };
+        let settings =
+            serde_json::to_string(&(PREPROCESSING_VERSION, settings, self.decode, self.runtime.name()));
+        let settings = settings.unwrap_or_default();
+        let network = Digest::of_parts([&self.onnx.digest.as_bytes()[..], settings.as_bytes()]);
+        self.remembered = Some(Remembered { cache, network });
+        self
     }
 
     /// Rebuilds a function from what [`describe`](ColumnFunction::describe) said of it.
@@ -132,14 +151,27 @@ impl NetworkFunction {
         let mut errors = Vec::new();
         let mut tensors = vec![0.0; batch_size.min(images.len()) * tensor_len];
         let mut answers = vec![0.0; batch_size.min(images.len()) * outputs];
+        let mut fresh: Vec<(Digest, usize)> = Vec::new();
         for from in (0..images.len()).step_by(batch_size) {
             let to = (from + batch_size).min(images.len());
             let mut rows = Vec::with_capacity(to - from);
-            for (row, source) in (from..to).zip(images.get(from, to, &self.decode)) {
+            let sources = images.get(from, to, &self.decode);
+            let known = self.known(&sources);
+            for ((row, source), known) in (from..to).zip(sources).zip(known) {
                 let Some(source) = source else { continue };
+                if let Known::Answer(answer) = known {
+                    values[row * outputs..][..outputs].copy_from_slice(&answer);
+                    valid[row] = true;
+                    continue;
+                }
                 let tensor = &mut tensors[rows.len() * tensor_len..][..tensor_len];
                 match source.and_then(|source| self.to_tensor(&source, scratch, tensor)) {
-                    Ok(()) => rows.push(row),
+                    Ok(()) => {
+                        rows.push(row);
+                        if let Known::Digest(digest) = known {
+                            fresh.push((digest, row));
+                        }
+                    }
                     Err(reason) => {
                         let origin = images.origin(row).map(String::from);
                         errors.push(RowError { row, origin, reason });
@@ -156,8 +188,43 @@ impl NetworkFunction {
                 valid[row] = true;
             }
         }
+        if let Some(remembered) = &self.remembered {
+            let vector = |(digest, row): &(Digest, usize)| (*digest, &values[row * outputs..][..outputs]);
+            remembered.put(&fresh.iter().map(vector).collect::<Vec<_>>());
+        }
         Ok(Evaluated { values: vectors(values, outputs, &valid)?, errors })
     }
+
+    /// What the cache knows of images; only encoded ones have a name that is sure to be the same next time.
+    fn known(&self, sources: &[Option<Result<PixelSource, String>>]) -> Vec<Known> {
+        let Some(remembered) = &self.remembered else {
+            return sources.iter().map(|_| Known::Nothing).collect();
+        };
+        let digest = |source: &Option<Result<PixelSource, String>>| match source {
+            Some(Ok(source @ PixelSource::Bytes(_))) => Some(source.digest()),
+            _ => None,
+        };
+        let digests: Vec<Option<Digest>> = sources.iter().map(digest).collect();
+        let mut found = remembered.get(&digests.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
+        let one = |digest: Option<Digest>| {
+            let Some(digest) = digest else { return Known::Nothing };
+            match found.next().flatten().filter(|answer| answer.len() == self.params.outputs) {
+                Some(answer) => Known::Answer(answer),
+                None => Known::Digest(digest),
+            }
+        };
+        digests.into_iter().map(one).collect()
+    }
+}
+
+/// What the cache says of an image.
+enum Known {
+    /// There is no cache, or the image has no name.
+    Nothing,
+    /// It is new.
+    Digest(Digest),
+    /// It was answered before.
+    Answer(Vec<f32>),
 }
 
 impl ColumnFunction for NetworkFunction {

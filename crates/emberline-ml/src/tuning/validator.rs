@@ -1,0 +1,166 @@
+//! What MLlib's validators share: an estimator, its candidates and an evaluator, and how they are saved.
+
+use std::sync::Arc;
+
+use super::ledger::Ledger;
+use super::search::TuningObserver;
+use crate::error::Result;
+use crate::evaluation::Evaluator;
+use crate::params::{ParamMap, Params};
+use crate::persistence::{Saved, StageReader, StageWriter};
+use crate::stage::{Estimator, Stage, Transformer};
+
+/// Models by fold and candidate; `None` for those that failed or were not fitted.
+pub type SubModels = Vec<Vec<Option<Arc<dyn Transformer>>>>;
+
+/// The estimator that a validator tunes, the candidates, and how they are measured.
+#[derive(Clone)]
+pub(super) struct Tuned {
+    pub(super) estimator: Arc<dyn Estimator>,
+    pub(super) candidates: Vec<ParamMap>,
+    pub(super) evaluator: Arc<dyn Evaluator>,
+    pub(super) ledger: Option<Arc<Ledger>>,
+    pub(super) observer: Option<TuningObserver>,
+}
+
+impl std::fmt::Debug for Tuned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { estimator, candidates, evaluator, .. } = self;
+        write!(f, "{estimator:?} {candidates:?} {evaluator:?}")
+    }
+}
+
+impl Tuned {
+    pub(super) fn new(
+        estimator: Arc<dyn Estimator>,
+        candidates: Vec<ParamMap>,
+        evaluator: Arc<dyn Evaluator>,
+    ) -> Self {
+        Self { estimator, candidates, evaluator, ledger: None, observer: None }
+    }
+
+    /// MLlib's `copy`: `extra` reaches the estimator and the evaluator.
+    pub(super) fn copy(&self, extra: &ParamMap) -> Result<Self> {
+        let (estimator, evaluator) = (self.estimator.copy(extra)?, self.evaluator.copy(extra)?);
+        Ok(Self { estimator, evaluator, ..self.clone() })
+    }
+
+    pub(super) fn write(&self, writer: &mut StageWriter) -> Result<()> {
+        writer.stage("estimator", self.estimator.as_ref())?;
+        writer.stage("evaluator", self.evaluator.as_ref())?;
+        writer.value("estimatorParamMaps", &self.candidates)
+    }
+
+    pub(super) fn load(reader: &StageReader) -> Result<Self> {
+        let Saved::Estimator(estimator) = reader.stage("estimator")? else {
+            return Err(reader.error("`estimator` is no estimator"));
+        };
+        let Saved::Evaluator(evaluator) = reader.stage("evaluator")? else {
+            return Err(reader.error("`evaluator` is no evaluator"));
+        };
+        Ok(Self::new(estimator, reader.value("estimatorParamMaps")?, evaluator))
+    }
+}
+
+/// A param of a validator that names a column or is empty, as MLlib's `foldCol`.
+pub(super) fn column(params: &Params, param: &str) -> Result<Option<String>> {
+    Ok(params.text_if_defined(param)?.filter(|column| !column.is_empty()))
+}
+
+/// The models of a validator in one directory: the best one, and the others where they were collected.
+pub(super) fn write_models(
+    writer: &mut StageWriter,
+    best: &dyn Transformer,
+    sub_models: Option<&SubModels>,
+) -> Result<()> {
+    writer.stage("bestModel", best as &dyn Stage)?;
+    let mut names: Option<Vec<Vec<Option<String>>>> = None;
+    if let Some(folds) = sub_models {
+        let mut all = Vec::with_capacity(folds.len());
+        for (fold, models) in folds.iter().enumerate() {
+            let mut own = Vec::with_capacity(models.len());
+            for (candidate, model) in models.iter().enumerate() {
+                let name = format!("subModels/fold{fold}/{candidate}");
+                if let Some(model) = model {
+                    writer.stage(&name, model.as_ref() as &dyn Stage)?;
+                }
+                own.push(model.is_some().then_some(name));
+            }
+            all.push(own);
+        }
+        names = Some(all);
+    }
+    writer.value("subModels", &names)
+}
+
+/// Reads what [`write_models`] wrote.
+pub(super) fn load_models(reader: &StageReader) -> Result<(Arc<dyn Transformer>, Option<SubModels>)> {
+    let model = |name: &str| match reader.stage(name)? {
+        Saved::Transformer(model) => Ok(model),
+        other => Err(reader.error(format!("`{name}` is a {}, which is no model", other.stage().kind()))),
+    };
+    let names: Option<Vec<Vec<Option<String>>>> = reader.value("subModels")?;
+    let one = |name: Option<String>| name.as_deref().map(&model).transpose();
+    let sub_models = names.map(|folds| {
+        let fold = |names: Vec<Option<String>>| names.into_iter().map(one).collect::<Result<Vec<_>>>();
+        folds.into_iter().map(fold).collect::<Result<Vec<_>>>()
+    });
+    Ok((model("bestModel")?, sub_models.transpose()?))
+}
+
+/// Numbers of candidates, where `None` stands for one that failed; JSON has no NaN.
+pub(super) fn finite(values: &[f64]) -> Vec<Option<f64>> {
+    values.iter().map(|value| value.is_finite().then_some(*value)).collect()
+}
+
+pub(super) fn or_nan(values: Vec<Option<f64>>) -> Vec<f64> {
+    values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+}
+
+/// Checks that lists saved for the candidates are of one length.
+pub(super) fn check_lengths(reader: &StageReader, best_index: usize, lengths: &[usize]) -> Result<()> {
+    if lengths.iter().all(|length| *length == lengths[0] && best_index < *length) {
+        return Ok(());
+    }
+    Err(reader.error(format!("lists of {lengths:?} candidates, the best one being number {best_index}")))
+}
+
+/// Builder methods that every validator has.
+macro_rules! tuned_setters {
+    ($stage:ident) => {
+        impl $stage {
+            /// Finds finished trials in `ledger` instead of repeating them, and adds new ones to it.
+            #[must_use]
+            pub fn ledger(mut self, ledger: std::sync::Arc<super::Ledger>) -> Self {
+                self.tuned.ledger = Some(ledger);
+                self
+            }
+
+            /// Calls `observer` with news while fitting.
+            #[must_use]
+            pub fn observer(mut self, observer: super::TuningObserver) -> Self {
+                self.tuned.observer = Some(observer);
+                self
+            }
+
+            /// The estimator that is tuned.
+            #[must_use]
+            pub fn estimator(&self) -> &std::sync::Arc<dyn crate::stage::Estimator> {
+                &self.tuned.estimator
+            }
+
+            /// The candidates.
+            #[must_use]
+            pub fn estimator_param_maps(&self) -> &[crate::params::ParamMap] {
+                &self.tuned.candidates
+            }
+
+            /// How candidates are measured.
+            #[must_use]
+            pub fn evaluator(&self) -> &std::sync::Arc<dyn crate::evaluation::Evaluator> {
+                &self.tuned.evaluator
+            }
+        }
+    };
+}
+pub(super) use tuned_setters;
