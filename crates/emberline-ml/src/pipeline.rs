@@ -10,12 +10,20 @@ use emberline_table::{Step, image_type};
 use futures::future::BoxFuture;
 
 use crate::attributes::labels_of;
-use crate::classification::{LabelledPrediction, LogisticRegression, LogisticRegressionModel};
+use crate::classification::{
+    LabelledPrediction, LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, NaiveBayes,
+    NaiveBayesModel, OneVsRest, OneVsRestModel,
+};
+use crate::clustering::{KMeans, KMeansModel};
 use crate::error::{MlError, Result};
 use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::neighbors::{
+    KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
+};
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
+use crate::regression::{LinearRegression, LinearRegressionModel};
 use crate::stage::{Estimator, PipelineStage, Stage, Transformer, fitted, schema_after, stage_basics};
 
 /// The column that a pipeline's function answers.
@@ -155,6 +163,9 @@ pipeline_stages! {
     Transformer: DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel, PipelineModel,
         StringIndexerModel;
     Estimator: LogisticRegression, Pipeline, StringIndexer;
+    Transformer: KMeansModel, KNearestNeighborsClassifierModel, LinearRegressionModel, LinearSVCModel, NaiveBayesModel,
+        OneVsRestModel, SimilarImagesModel;
+    Estimator: KMeans, KNearestNeighborsClassifier, LinearRegression, LinearSVC, NaiveBayes, OneVsRest, SimilarImages;
 }
 
 /// A fitted [`Pipeline`].
@@ -219,12 +230,16 @@ impl PipelineModel {
     /// The column that the function answers; a step that names predictions is added for a classifier.
     fn answer(&self, schema: &Schema, steps: &mut Vec<Step>) -> Result<String> {
         let last = self.stages.last().map(|stage| {
-            let defined = |param: &str| stage.params().text_if_defined(param).ok().flatten();
+            let defined = |param: &str| {
+                let name = stage.params().text_if_defined(param).ok().flatten();
+                name.filter(|name| !name.is_empty())
+            };
             (defined("probabilityCol"), defined("predictionCol"), defined("outputCol"))
         });
         let (Some(probability), Some(prediction), _) = last.clone().unwrap_or_default() else {
-            let output = last.and_then(|(_, _, output)| output);
-            return output
+            // Without probabilities there is nothing to rank: a prediction answers as it is.
+            return last
+                .and_then(|(_, prediction, output)| output.or(prediction))
                 .ok_or_else(|| MlError::stage(self.params.uid(), "its last stage has no output column"));
         };
         let vector = schema.field_with_name(&probability)?.data_type();

@@ -1,44 +1,25 @@
-//! MLlib's `LogisticRegression`: the stage around [`linear::fit`](crate::linear::fit).
+//! MLlib's `LogisticRegression`: the stage around [`fit_logistic`].
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
 use emberline_table::Step;
 use futures::future::BoxFuture;
 
-use super::logistic_function::LogisticFunction;
-use crate::attributes::labels_of;
 use crate::error::{MlError, Result};
-use crate::linear::{self, Decision, Family, LogisticModel, LogisticOptions};
+use crate::linear::{Bounds, Decision, Family, LogisticModel, LogisticOptions, fit_logistic};
+use crate::linear_predictors::linear_options;
 use crate::params::shared::{
-    ELASTIC_NET_PARAM, FEATURES_COL, LABEL_COL, PREDICTION_COL, PROBABILITY_COL, RAW_PREDICTION_COL,
-    REG_PARAM, WEIGHT_COL,
+    ELASTIC_NET_PARAM, FEATURES_COL, FIT_INTERCEPT, LABEL_COL, MAX_ITER, PREDICTION_COL, PROBABILITY_COL,
+    RAW_PREDICTION_COL, REG_PARAM, STANDARDIZATION, THRESHOLDS, TOL, WEIGHT_COL,
 };
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{
-    Estimator, Stage, Transformer, copied, fitted, input_field, stage_basics, with_new_fields,
-};
+use crate::predictor::{Fitted, TrainingSummary, decision_by_thresholds, label_names, schema_after_fit};
+use crate::stage::{Estimator, Stage, Transformer, copied, fitted, stage_basics};
 use crate::training_data::{TrainingColumns, TrainingData};
-use crate::vectors::{EXPECTED, double_vector_type, vector_length};
 
-const MAX_ITER: ParamSpec = ParamSpec::new("maxIter", ParamKind::Int, "maximum number of iterations")
-    .default(ParamDefault::Int(100))
-    .constraint(Constraint::AtLeast(0.0));
-const TOL: ParamSpec = ParamSpec::new("tol", ParamKind::Double, "convergence tolerance")
-    .default(ParamDefault::Double(1e-6))
-    .constraint(Constraint::AtLeast(0.0));
-const FIT_INTERCEPT: ParamSpec =
-    ParamSpec::new("fitIntercept", ParamKind::Bool, "whether to fit an intercept")
-        .default(ParamDefault::Bool(true));
-const STANDARDIZATION: ParamSpec = ParamSpec::new(
-    "standardization",
-    ParamKind::Bool,
-    "whether the penalty is on coefficients of standardized features; coefficients are returned as of the features \
-     themselves either way",
-)
-.default(ParamDefault::Bool(true));
 const FAMILY: ParamSpec = ParamSpec::new(
     "family",
     ParamKind::Text,
@@ -50,17 +31,11 @@ const THRESHOLD: ParamSpec =
     ParamSpec::new("threshold", ParamKind::Double, "binomial: class 1 is predicted above this probability")
         .default(ParamDefault::Double(0.5))
         .constraint(Constraint::Between(0.0, 1.0));
-const THRESHOLDS: ParamSpec = ParamSpec::new(
-    "thresholds",
-    ParamKind::Doubles,
-    "one per class, at most one of them 0: the class with the largest probability / threshold is predicted",
-)
-.constraint(Constraint::AtLeast(0.0));
 
 /// Logistic regression, binomial and multinomial, with MLlib's parameters, defaults and objective.
 ///
 /// `(1/Σw) Σ w·loss + regParam · ((1-α)/2 · ‖β‖² + α · ‖β‖₁)` with α = `elasticNetParam`; see
-/// [`linear::fit`](crate::linear::fit). Rows whose features or label are null can't be learned from: they are left
+/// [`fit_logistic`]. Rows whose features or label are null can't be learned from: they are left
 /// out and counted in the model's [`summary`](LogisticRegressionModel::summary). The result does not depend on
 /// the order of the rows, nor on batches and threads.
 ///
@@ -111,22 +86,13 @@ impl LogisticRegression {
         Ok(Self { params: reader.params(Self::PARAMS)? })
     }
 
-    fn options(&self) -> Result<LogisticOptions> {
-        let params = &self.params;
-        Ok(LogisticOptions {
-            reg_param: params.double("regParam")?,
-            elastic_net_param: params.double("elasticNetParam")?,
-            max_iter: params.count("maxIter")?,
-            tol: params.double("tol")?,
-            fit_intercept: params.bool("fitIntercept")?,
-            standardization: params.bool("standardization")?,
-            family: match params.text("family")?.as_str() {
-                "binomial" => Family::Binomial,
-                "multinomial" => Family::Multinomial,
-                _ => Family::Auto,
-            },
-            ..LogisticOptions::default()
-        })
+    fn problem(&self, num_classes: Option<usize>) -> Result<LogisticOptions> {
+        let family = match self.params.text("family")?.as_str() {
+            "binomial" => Family::Binomial,
+            "multinomial" => Family::Multinomial,
+            _ => Family::Auto,
+        };
+        Ok(LogisticOptions { family, num_classes, bounds: Bounds::default() })
     }
 
     /// Learns from the columns of features, labels and weights; reads no other.
@@ -136,39 +102,20 @@ impl LogisticRegression {
     pub async fn fit_model(&self, table: &DataFrame) -> Result<LogisticRegressionModel> {
         let schema = table.schema().as_arrow();
         self.transform_schema(schema)?;
-        let labels = labels_of(input_field(&self.params, "labelCol", schema)?.as_ref());
-        let columns = TrainingColumns {
-            features: self.params.text("featuresCol")?,
-            label: self.params.text("labelCol")?,
-            weight: self.params.text_if_defined("weightCol")?,
-        };
+        let labels = label_names(&self.params, schema)?;
+        let problem = self.problem(labels.as_ref().map(Vec::len))?;
+        let options = linear_options(&self.params)?;
+        let columns = TrainingColumns::of(&self.params)?;
         let data = TrainingData::collect(self.params.uid(), table, &columns).await?;
-        let options = self.options()?;
-        let fitted = data
+        let fit = data
             .matrix()
-            .and_then(|x| {
-                linear::fit(
-                    &x,
-                    &data.labels,
-                    data.weights.as_deref(),
-                    labels.as_ref().map(Vec::len),
-                    &options,
-                )
-            })
+            .and_then(|x| fit_logistic(&x, &data.labels, data.weights.as_deref(), &problem, &options))
             .map_err(|source| MlError::Linear { stage: self.params.uid().into(), source })?;
-        let mut params = Params::new("LogisticRegressionModel", LogisticRegressionModel::PARAMS);
-        params.set_uid(self.params.uid().into());
-        params.copy_values(&self.params);
+        let table = LogisticRegressionModel::PARAMS;
         let model = LogisticRegressionModel {
-            params,
-            labels: labels.map(Into::into),
-            summary: Some(TrainingSummary {
-                objective_history: fitted.objective_history,
-                total_iterations: fitted.iterations,
-                rows: data.labels.len(),
-                rows_left_out: data.rows_left_out,
-            }),
-            model: Arc::new(fitted.model),
+            params: Params::of_model("LogisticRegressionModel", table, &self.params),
+            summary: Some(TrainingSummary::new(fit.objective_history, &data)),
+            fitted: Fitted::new(fit.model, labels),
         };
         model.decision()?;
         Ok(model)
@@ -211,46 +158,9 @@ impl Stage for LogisticRegression {
     stage_basics!("LogisticRegression");
 }
 
-fn features_length(params: &Params, schema: &Schema) -> Result<usize> {
-    let field = input_field(params, "featuresCol", schema)?;
-    vector_length(field.data_type()).ok_or_else(|| MlError::ColumnType {
-        stage: params.uid().into(),
-        column: field.name().clone(),
-        expected: EXPECTED.into(),
-        found: field.data_type().clone(),
-    })
-}
-
 impl Estimator for LogisticRegression {
     fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
-        self.params.validate()?;
-        features_length(&self.params, schema)?;
-        for param in ["labelCol", "weightCol"] {
-            if !self.params.is_defined(param) {
-                continue;
-            }
-            let field = input_field(&self.params, param, schema)?;
-            if !field.data_type().is_numeric() {
-                return Err(MlError::ColumnType {
-                    stage: self.params.uid().into(),
-                    column: field.name().clone(),
-                    expected: "numbers (a StringIndexer makes them of text)".into(),
-                    found: field.data_type().clone(),
-                });
-            }
-        }
-        let labels = labels_of(input_field(&self.params, "labelCol", schema)?.as_ref());
-        // The number of classes is known from the labels' metadata, or only once the labels have been read.
-        let vector = double_vector_type(labels.map_or(0, |labels| labels.len()));
-        let new = |param: &str, data_type: DataType| -> Result<FieldRef> {
-            Ok(Arc::new(Field::new(self.params.text(param)?, data_type, true)))
-        };
-        let new = vec![
-            new("rawPredictionCol", vector.clone())?,
-            new("probabilityCol", vector)?,
-            new("predictionCol", DataType::Float64)?,
-        ];
-        with_new_fields(self.params.uid(), schema, new)
+        schema_after_fit::<LogisticModel>(&self.params, schema)
     }
 
     fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
@@ -262,25 +172,11 @@ impl Estimator for LogisticRegression {
     }
 }
 
-/// How the training of a [`LogisticRegression`] went. It is not saved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainingSummary {
-    /// The objective at the start and after every iteration.
-    pub objective_history: Vec<f64>,
-    /// Iterations made.
-    pub total_iterations: usize,
-    /// Rows learned from.
-    pub rows: usize,
-    /// Rows left out because their features, label or weight is null.
-    pub rows_left_out: usize,
-}
-
 /// A fitted [`LogisticRegression`].
 #[derive(Debug, Clone)]
 pub struct LogisticRegressionModel {
     params: Params,
-    model: Arc<LogisticModel>,
-    labels: Option<Arc<[String]>>,
+    fitted: Fitted<LogisticModel>,
     summary: Option<TrainingSummary>,
 }
 
@@ -291,32 +187,32 @@ impl LogisticRegressionModel {
 
     /// MLlib's `coefficientMatrix`, `[classes, features]` row major; one row for a binomial model.
     pub fn coefficient_matrix(&self) -> &[f64] {
-        &self.model.coefficients
+        &self.fitted.model.coefficients
     }
 
     /// The coefficients of a binomial model, and all of them one class after the other of a multinomial one.
     pub fn coefficients(&self) -> &[f64] {
-        &self.model.coefficients
+        &self.fitted.model.coefficients
     }
 
     /// MLlib's `interceptVector`: one per row of the coefficient matrix.
     pub fn intercept_vector(&self) -> &[f64] {
-        &self.model.intercepts
+        &self.fitted.model.intercepts
     }
 
     /// Numbers per feature vector.
     pub fn num_features(&self) -> usize {
-        self.model.num_features
+        self.fitted.model.num_features
     }
 
     /// Number of classes.
     pub fn num_classes(&self) -> usize {
-        self.model.num_classes
+        self.fitted.model.num_classes
     }
 
     /// The names of the classes, where the label column had them.
     pub fn labels(&self) -> Option<&[String]> {
-        self.labels.as_deref()
+        self.fitted.labels.as_deref()
     }
 
     /// How training went; `None` for a model that was loaded.
@@ -325,14 +221,11 @@ impl LogisticRegressionModel {
     }
 
     fn decision(&self) -> Result<Decision> {
-        let Some(thresholds) = self.params.doubles_if_defined("thresholds")? else {
+        let Decision::Thresholds(thresholds) =
+            decision_by_thresholds(&self.params, self.fitted.model.outputs())?
+        else {
             return Ok(Decision::Threshold(self.params.double("threshold")?));
         };
-        let zeros = thresholds.iter().filter(|threshold| **threshold == 0.0).count();
-        if thresholds.len() != self.model.outputs() || zeros > 1 {
-            let expected = format!("{} numbers, one per class, at most one of them 0", self.model.outputs());
-            return Err(self.params.wrong("thresholds", expected, &ParamValue::Doubles(thresholds)));
-        }
         if self.params.is_set("threshold") {
             let threshold = self.params.double("threshold")?;
             let implied = match thresholds.as_slice() {
@@ -348,30 +241,7 @@ impl LogisticRegressionModel {
     }
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
-        let (shape, coefficients) = reader.tensor("coefficientMatrix")?;
-        let (_, intercepts) = reader.tensor("interceptVector")?;
-        let num_classes: usize = reader.value("numClasses")?;
-        let is_multinomial: bool = reader.value("isMultinomial")?;
-        let labels: Option<Vec<String>> = reader.value("labels")?;
-        let sets = if is_multinomial { num_classes } else { 1 };
-        let [rows, num_features] = shape[..] else {
-            return Err(reader.error(format!("coefficientMatrix: expected two axes, found {}", shape.len())));
-        };
-        if rows != sets || intercepts.len() != sets || num_features == 0 || num_classes == 0 {
-            return Err(
-                reader.error(format!("{rows} x {num_features} coefficients for {num_classes} classes"))
-            );
-        }
-        let model = LogisticModel { coefficients, intercepts, num_features, num_classes, is_multinomial };
-        if labels.as_ref().is_some_and(|labels| labels.len() != num_classes) {
-            return Err(reader.error(format!("labels: expected {num_classes}")));
-        }
-        Ok(Self {
-            params: reader.params(Self::PARAMS)?,
-            model: Arc::new(model),
-            labels: labels.map(Into::into),
-            summary: None,
-        })
+        Ok(Self { params: reader.params(Self::PARAMS)?, fitted: Fitted::load(reader)?, summary: None })
     }
 }
 
@@ -384,23 +254,13 @@ impl Stage for LogisticRegressionModel {
     stage_basics!("LogisticRegressionModel");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
-        let rows = self.model.intercepts.len();
-        writer.tensor("coefficientMatrix", &[rows, self.model.num_features], &self.model.coefficients);
-        writer.tensor("interceptVector", &[rows], &self.model.intercepts);
-        writer.value("numClasses", &self.model.num_classes)?;
-        writer.value("isMultinomial", &self.model.is_multinomial)?;
-        writer.value("labels", &self.labels)
+        self.fitted.write(writer)
     }
 }
 
 impl Transformer for LogisticRegressionModel {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
-        self.params.validate()?;
-        features_length(&self.params, schema)?;
-        let function = LogisticFunction::new(self.model.clone(), self.decision()?, self.labels.clone());
-        let name = |param: &str| self.params.text(param);
-        let outputs = [name("rawPredictionCol")?, name("probabilityCol")?, name("predictionCol")?];
-        Ok(vec![Step::new(Arc::new(function), [name("featuresCol")?], outputs)])
+        self.fitted.steps(&self.params, self.decision()?, schema)
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {

@@ -1,10 +1,10 @@
 //! Training of a logistic regression.
 
 use super::examples::Examples;
-use super::minimizer::{Minimizer, Stop};
+use super::minimizer::{Region, Stop, minimize};
 use super::moments::Moments;
 use super::objective::Objective;
-use super::{LinearError, LogisticModel, Matrix};
+use super::{LinearError, LinearOptions, LogisticModel, Matrix};
 
 /// Which likelihood is fitted: MLlib's `family`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,40 +18,29 @@ pub enum Family {
     Multinomial,
 }
 
-/// MLlib's parameters of `LogisticRegression`, with its defaults.
-#[derive(Debug, Clone, PartialEq)]
+/// MLlib's parameters of `LogisticRegression` beside those of all linear models.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogisticOptions {
-    /// Strength of the penalty, at least 0.
-    pub reg_param: f64,
-    /// Share of the L1 norm in the penalty, from 0 (ridge) to 1 (lasso).
-    pub elastic_net_param: f64,
-    /// Most iterations; 0 returns the starting point.
-    pub max_iter: usize,
-    /// Relative tolerance on the gradient's norm and on the progress of the objective.
-    pub tol: f64,
-    /// Whether to fit intercepts, which are never penalized.
-    pub fit_intercept: bool,
-    /// Whether the penalty applies to the coefficients of standardized features. Training standardizes either way.
-    pub standardization: bool,
     /// Which likelihood is fitted.
     pub family: Family,
-    /// Most threads; does not change the result.
-    pub threads: usize,
+    /// Number of classes, known where the labels come from an indexer; otherwise it is the largest label plus one.
+    pub num_classes: Option<usize>,
+    /// Bounds of the parameters; only without an L1 term.
+    pub bounds: Bounds,
 }
 
-impl Default for LogisticOptions {
-    fn default() -> Self {
-        Self {
-            reg_param: 0.0,
-            elastic_net_param: 0.0,
-            max_iter: 100,
-            tol: 1e-6,
-            fit_intercept: true,
-            standardization: true,
-            family: Family::Auto,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
+/// MLlib's bounds of coefficients `[K, d]`, row major, and of intercepts `[K]`; K is 1 for the binomial family. Infinities
+/// bound nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bounds {
+    /// `lowerBoundsOnCoefficients`.
+    pub lower_coefficients: Option<Vec<f64>>,
+    /// `upperBoundsOnCoefficients`.
+    pub upper_coefficients: Option<Vec<f64>>,
+    /// `lowerBoundsOnIntercepts`.
+    pub lower_intercepts: Option<Vec<f64>>,
+    /// `upperBoundsOnIntercepts`.
+    pub upper_intercepts: Option<Vec<f64>>,
 }
 
 /// A trained model and how training went.
@@ -70,15 +59,15 @@ pub struct LogisticFit {
 /// Fits `(1/Σw) Σ w·loss + regParam · ((1-α)/2 · ‖β̃‖² + α · ‖β̃‖₁)`, where α is `elasticNetParam` and β̃ are the
 /// coefficients of standardized features (`standardization`) or the coefficients themselves.
 ///
-/// `labels` are class numbers. `num_classes` is known where the labels come from an indexer; otherwise it is the largest
-/// label plus one. Constant features get the coefficient 0. Where only one class occurs and intercepts are fitted there
-/// is nothing to train: coefficients are 0 and the intercept is infinite.
+/// `labels` are class numbers. Constant features get the coefficient 0. Where only one class occurs and intercepts are
+/// fitted there is nothing to train: coefficients are 0 and the intercept is infinite.
 ///
 /// ```
-/// # use emberline_ml::linear::{Decision, LogisticOptions, Matrix, fit};
+/// # use emberline_ml::linear::{Decision, LinearOptions, LogisticOptions, Matrix, fit_logistic};
 /// let x = Matrix::from_f32(&[-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], 1)?;
-/// let options = LogisticOptions { reg_param: 0.01, ..Default::default() };
-/// let fitted = fit(&x, &[0.0, 0.0, 1.0, 0.0, 1.0, 1.0], None, None, &options)?;
+/// let options = LinearOptions { reg_param: 0.01, ..Default::default() };
+/// let labels = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+/// let fitted = fit_logistic(&x, &labels, None, &LogisticOptions::default(), &options)?;
 /// assert!(fitted.model.coefficients[0] > 0.0);
 /// assert_eq!(fitted.model.predict(&[-1.5, 1.5], &Decision::Likeliest), [1.0]);
 /// # Ok::<(), emberline_ml::linear::LinearError>(())
@@ -86,36 +75,49 @@ pub struct LogisticFit {
 ///
 /// # Errors
 /// Settings outside their range, labels, weights or features that are not as described above, or no data at all.
-pub fn fit(
+pub fn fit_logistic(
     x: &Matrix<'_>,
     labels: &[f64],
     weights: Option<&[f64]>,
-    num_classes: Option<usize>,
-    options: &LogisticOptions,
+    problem: &LogisticOptions,
+    options: &LinearOptions,
 ) -> Result<LogisticFit, LinearError> {
     options.validate()?;
-    let examples = Examples::new(x, labels, weights, num_classes)?;
+    let examples = Examples::new(x, labels, weights, problem.num_classes)?;
     x.check_finite()?;
     let classes = examples.histogram.len();
-    let multinomial = options.is_multinomial(classes)?;
+    let multinomial = problem.is_multinomial(classes)?;
+    let sets = if multinomial { classes } else { 1 };
+    let bounds = problem.bounds.checked(sets, x.columns(), options)?;
 
     if options.fit_intercept && examples.histogram.iter().filter(|&&weight| weight > 0.0).count() == 1 {
         return Ok(one_class(x.columns(), &examples, multinomial));
     }
     let moments = Moments::new(x, &examples.weights);
-    let mut objective = Objective::new(*x, &examples, moments, multinomial, options);
-    let mut minimizer =
-        Minimizer::new(objective.start(), objective.l1(options), options.tol, options.max_iter);
-    let mut gradient = vec![0.0; minimizer.trial().len()];
-    let stop = loop {
-        let value = objective.evaluate(minimizer.trial(), &mut gradient);
-        if let Some(stop) = minimizer.tell(value, &gradient) {
-            break stop;
+    let class = &examples.classes;
+    let loss = |row: usize, weight: f64, margins: &mut [f64]| {
+        if multinomial {
+            softmax_loss(margins, class[row], weight)
+        } else {
+            logistic_loss(&mut margins[0], class[row], weight)
         }
     };
-    let (parameters, objective_history) = minimizer.into_result();
-    let (mut coefficients, mut intercepts) = objective.unscale(&parameters);
-    if multinomial {
+    // An intercept that is bounded can't make up for a mean.
+    let centered = options.fit_intercept && !problem.bounds.on_intercepts();
+    let mut objective = Objective::new(*x, &examples.weights, moments, sets, centered, options, loss);
+    let mut start = start(&examples.histogram, x.columns(), sets, options.fit_intercept);
+    let region = match &bounds {
+        None => objective.l1(options),
+        Some([lower, upper]) => {
+            let lower = objective.bounds(&lower.0, &lower.1);
+            let upper = objective.bounds(&upper.0, &upper.1);
+            start.iter_mut().zip(&lower).zip(&upper).for_each(|((s, l), u)| *s = s.max(*l).min(*u));
+            Region::Box { lower, upper }
+        }
+    };
+    let minimum = minimize(start, region, options, |at, gradient| objective.evaluate(at, gradient));
+    let (mut coefficients, mut intercepts) = objective.unscale(&minimum.point);
+    if multinomial && bounds.is_none() {
         // Adding a constant to every class changes no probability. MLlib takes the centred one among these solutions
         // where no penalty does.
         if options.reg_param == 0.0 {
@@ -132,30 +134,15 @@ pub fn fit(
         num_classes: classes,
         is_multinomial: multinomial,
     };
-    Ok(LogisticFit { model, iterations: objective_history.len() - 1, objective_history, stop })
+    Ok(LogisticFit {
+        model,
+        iterations: minimum.history.len() - 1,
+        objective_history: minimum.history,
+        stop: minimum.stop,
+    })
 }
 
 impl LogisticOptions {
-    fn validate(&self) -> Result<(), LinearError> {
-        let not_negative = |v: f64| v.is_finite() && v >= 0.0;
-        let checks = [
-            ("regParam", self.reg_param, not_negative(self.reg_param), "a finite number of at least 0"),
-            ("tol", self.tol, not_negative(self.tol), "a finite number of at least 0"),
-            (
-                "elasticNetParam",
-                self.elastic_net_param,
-                (0.0..=1.0).contains(&self.elastic_net_param),
-                "a number from 0 to 1",
-            ),
-        ];
-        match checks.into_iter().find(|(_, _, valid, _)| !valid) {
-            None => Ok(()),
-            Some((name, found, _, expected)) => {
-                Err(LinearError::Setting { name, expected, found: found.to_string() })
-            }
-        }
-    }
-
     fn is_multinomial(&self, classes: usize) -> Result<bool, LinearError> {
         match self.family {
             Family::Auto => Ok(classes > 2),
@@ -164,6 +151,106 @@ impl LogisticOptions {
             Family::Binomial => Ok(false),
         }
     }
+}
+
+impl Bounds {
+    fn on_intercepts(&self) -> bool {
+        let bounds = [&self.lower_intercepts, &self.upper_intercepts];
+        bounds.into_iter().flatten().flatten().any(|bound| bound.is_finite())
+    }
+
+    /// Lower and upper bounds of coefficients `[K, d]` and intercepts `[K]`, or `None` without any.
+    fn checked(
+        &self,
+        sets: usize,
+        features: usize,
+        options: &LinearOptions,
+    ) -> Result<Option<[(Vec<f64>, Vec<f64>); 2]>, LinearError> {
+        let given = [
+            ("lowerBoundsOnCoefficients", &self.lower_coefficients, sets * features),
+            ("upperBoundsOnCoefficients", &self.upper_coefficients, sets * features),
+            ("lowerBoundsOnIntercepts", &self.lower_intercepts, sets),
+            ("upperBoundsOnIntercepts", &self.upper_intercepts, sets),
+        ];
+        if given.iter().all(|(_, bounds, _)| bounds.is_none()) {
+            return Ok(None);
+        }
+        let wrong = |name, expected: String, found: String| LinearError::Setting { name, expected, found };
+        if options.elastic_net_param != 0.0 {
+            let expected = "0, since bounds go with an L2 penalty alone".to_string();
+            return Err(wrong("elasticNetParam", expected, options.elastic_net_param.to_string()));
+        }
+        for (name, bounds, length) in given {
+            let Some(bounds) = bounds else { continue };
+            if bounds.len() != length || bounds.iter().any(|bound| bound.is_nan()) {
+                let expected = format!("{length} numbers, for {sets} x {features} coefficients");
+                return Err(wrong(name, expected, format!("{bounds:?}")));
+            }
+            if length == sets && name.ends_with("Intercepts") && !options.fit_intercept {
+                return Err(wrong(
+                    name,
+                    "no value, since fitIntercept is false".into(),
+                    format!("{bounds:?}"),
+                ));
+            }
+        }
+        let or = |bounds: &Option<Vec<f64>>, length: usize, infinity: f64| {
+            bounds.clone().unwrap_or_else(|| vec![infinity; length])
+        };
+        let side = |coefficients, intercepts, infinity| {
+            (or(coefficients, sets * features, infinity), or(intercepts, sets, infinity))
+        };
+        let lower = side(&self.lower_coefficients, &self.lower_intercepts, f64::NEG_INFINITY);
+        let upper = side(&self.upper_coefficients, &self.upper_intercepts, f64::INFINITY);
+        for (name, lower, upper) in [
+            ("lowerBoundsOnCoefficients", &lower.0, &upper.0),
+            ("lowerBoundsOnIntercepts", &lower.1, &upper.1),
+        ] {
+            if let Some(i) = (0..lower.len()).find(|&i| lower[i] > upper[i]) {
+                let expected = format!("at most the upper bound {} in place {i}", upper[i]);
+                return Err(wrong(name, expected, lower[i].to_string()));
+            }
+        }
+        Ok(Some([lower, upper]))
+    }
+}
+
+/// MLlib's starting point `[d + 1, K]`: zero coefficients and the intercepts of the class frequencies.
+fn start(histogram: &[f64], features: usize, sets: usize, intercept: bool) -> Vec<f64> {
+    let mut start = vec![0.0; features * sets];
+    if intercept && sets == 1 {
+        start.push((histogram[1] / histogram[0]).ln());
+    } else if intercept {
+        let smoothed: Vec<f64> = histogram.iter().map(|count| count.ln_1p()).collect();
+        let mean = smoothed.iter().sum::<f64>() / smoothed.len() as f64;
+        start.extend(smoothed.iter().map(|s| s - mean));
+    }
+    start
+}
+
+/// `weight · log(1 + e^-m)` for class 1, `weight · log(1 + e^m)` for class 0; replaces the margin by its derivative.
+fn logistic_loss(margin: &mut f64, class: usize, weight: f64) -> f64 {
+    let signed = if class == 1 { *margin } else { -*margin };
+    // e^-|m| never overflows.
+    let small = (-signed.abs()).exp();
+    let loss = small.ln_1p() - signed.min(0.0);
+    let wrong = if signed > 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
+    *margin = if class == 1 { -weight * wrong } else { weight * wrong };
+    weight * loss
+}
+
+/// `-weight · log softmax(margins)[class]`; replaces the margins by their derivatives.
+fn softmax_loss(margins: &mut [f64], class: usize, weight: f64) -> f64 {
+    let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let own = margins[class] - largest;
+    let mut sum = 0.0;
+    for margin in margins.iter_mut() {
+        *margin = (*margin - largest).exp();
+        sum += *margin;
+    }
+    margins.iter_mut().for_each(|margin| *margin *= weight / sum);
+    margins[class] -= weight;
+    weight * (sum.ln() - own)
 }
 
 /// The model that always answers the only class there is.
