@@ -34,8 +34,8 @@ mod tuning;
 mod vectors;
 
 pub use classification::{
-    LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, NaiveBayes, NaiveBayesModel,
-    OneVsRest, OneVsRestModel,
+    LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,
+    LogisticRegressionTrainingSummary, NaiveBayes, NaiveBayesModel, OneVsRest, OneVsRestModel,
 };
 pub use clustering::{KMeans, KMeansModel, KMeansSummary};
 pub use error::{MlError, Result};

@@ -167,6 +167,13 @@ impl<P: Predictor> Fitted<P> {
         Ok(Self::new(model, labels))
     }
 
+    /// Checks that the column of features suits the model.
+    pub(crate) fn check_input(&self, params: &Params, schema: &Schema) -> Result<()> {
+        features_length(params, schema)?;
+        check_vectors(P::KIND, self.model.num_features(), &[input_field(params, "featuresCol", schema)?])?;
+        Ok(())
+    }
+
     /// The step that adds the columns which `params` name.
     pub(crate) fn steps(&self, params: &Params, decision: Decision, schema: &Schema) -> Result<Vec<Step>> {
         params.validate()?;

@@ -7,6 +7,7 @@ use datafusion::dataframe::DataFrame;
 use emberline_table::Step;
 use futures::future::BoxFuture;
 
+use super::logistic_summary::{LogisticRegressionSummary, LogisticRegressionTrainingSummary};
 use crate::error::{MlError, Result};
 use crate::linear::{Bounds, Decision, Family, LogisticModel, LogisticOptions, fit_logistic};
 use crate::linear_predictors::linear_options;
@@ -16,7 +17,9 @@ use crate::params::shared::{
 };
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::predictor::{Fitted, TrainingSummary, decision_by_thresholds, label_names, schema_after_fit};
+use crate::predictor::{
+    Fitted, TrainingSummary, decision_by_thresholds, label_names, number_field, schema_after_fit,
+};
 use crate::stage::{Estimator, Stage, Transformer, copied, fitted, stage_basics};
 use crate::training_data::{TrainingColumns, TrainingData};
 
@@ -31,6 +34,27 @@ const THRESHOLD: ParamSpec =
     ParamSpec::new("threshold", ParamKind::Double, "binomial: class 1 is predicted above this probability")
         .default(ParamDefault::Double(0.5))
         .constraint(Constraint::Between(0.0, 1.0));
+
+const LOWER_BOUNDS_ON_COEFFICIENTS: ParamSpec = ParamSpec::new(
+    "lowerBoundsOnCoefficients",
+    ParamKind::Doubles,
+    "a bound for each coefficient, one class after the other (one set of them for two classes); 1e300 and more, either way, \
+     bounds nothing; only with an L2 penalty alone",
+);
+const UPPER_BOUNDS_ON_COEFFICIENTS: ParamSpec = ParamSpec::new(
+    "upperBoundsOnCoefficients",
+    ParamKind::Doubles,
+    "as lowerBoundsOnCoefficients, from above",
+);
+const LOWER_BOUNDS_ON_INTERCEPTS: ParamSpec = ParamSpec::new(
+    "lowerBoundsOnIntercepts",
+    ParamKind::Doubles,
+    "a bound for the intercept of each class (one for two classes), as lowerBoundsOnCoefficients",
+);
+const UPPER_BOUNDS_ON_INTERCEPTS: ParamSpec =
+    ParamSpec::new("upperBoundsOnIntercepts", ParamKind::Doubles, "as lowerBoundsOnIntercepts, from above");
+/// A bound from here on bounds nothing: JSON has no infinity.
+const UNBOUNDED: f64 = 1e300;
 
 /// Logistic regression, binomial and multinomial, with MLlib's parameters, defaults and objective.
 ///
@@ -74,6 +98,10 @@ impl LogisticRegression {
         FAMILY,
         THRESHOLD,
         THRESHOLDS,
+        LOWER_BOUNDS_ON_COEFFICIENTS,
+        UPPER_BOUNDS_ON_COEFFICIENTS,
+        LOWER_BOUNDS_ON_INTERCEPTS,
+        UPPER_BOUNDS_ON_INTERCEPTS,
     ];
 
     /// An estimator with the default params.
@@ -92,7 +120,18 @@ impl LogisticRegression {
             "multinomial" => Family::Multinomial,
             _ => Family::Auto,
         };
-        Ok(LogisticOptions { family, num_classes, bounds: Bounds::default() })
+        let bounds = |param| -> Result<Option<Vec<f64>>> {
+            let infinite = |bound: f64| if bound.abs() >= UNBOUNDED { bound * f64::INFINITY } else { bound };
+            let bounds = self.params.doubles_if_defined(param)?;
+            Ok(bounds.map(|bounds| bounds.into_iter().map(infinite).collect()))
+        };
+        let bounds = Bounds {
+            lower_coefficients: bounds("lowerBoundsOnCoefficients")?,
+            upper_coefficients: bounds("upperBoundsOnCoefficients")?,
+            lower_intercepts: bounds("lowerBoundsOnIntercepts")?,
+            upper_intercepts: bounds("upperBoundsOnIntercepts")?,
+        };
+        Ok(LogisticOptions { family, num_classes, bounds })
     }
 
     /// Learns from the columns of features, labels and weights; reads no other.
@@ -112,12 +151,15 @@ impl LogisticRegression {
             .and_then(|x| fit_logistic(&x, &data.labels, data.weights.as_deref(), &problem, &options))
             .map_err(|source| MlError::Linear { stage: self.params.uid().into(), source })?;
         let table = LogisticRegressionModel::PARAMS;
-        let model = LogisticRegressionModel {
+        let mut model = LogisticRegressionModel {
             params: Params::of_model("LogisticRegressionModel", table, &self.params),
-            summary: Some(TrainingSummary::new(fit.objective_history, &data)),
+            summary: None,
             fitted: Fitted::new(fit.model, labels),
         };
-        model.decision()?;
+        model.summary = Some(LogisticRegressionTrainingSummary {
+            metrics: model.metrics(&data)?,
+            training: TrainingSummary::new(fit.objective_history, &data),
+        });
         Ok(model)
     }
 }
@@ -128,6 +170,10 @@ setters!(LogisticRegression {
     probability_col: &str => "probabilityCol", reg_param: f64 => "regParam",
     elastic_net_param: f64 => "elasticNetParam", max_iter: usize => "maxIter", tol: f64 => "tol",
     fit_intercept: bool => "fitIntercept", standardization: bool => "standardization", family: &str => "family",
+    lower_bounds_on_coefficients: Vec<f64> => "lowerBoundsOnCoefficients",
+    upper_bounds_on_coefficients: Vec<f64> => "upperBoundsOnCoefficients",
+    lower_bounds_on_intercepts: Vec<f64> => "lowerBoundsOnIntercepts",
+    upper_bounds_on_intercepts: Vec<f64> => "upperBoundsOnIntercepts",
 });
 
 /// Sets `threshold` or `thresholds`, each clearing the other, as in MLlib.
@@ -177,13 +223,21 @@ impl Estimator for LogisticRegression {
 pub struct LogisticRegressionModel {
     params: Params,
     fitted: Fitted<LogisticModel>,
-    summary: Option<TrainingSummary>,
+    summary: Option<LogisticRegressionTrainingSummary>,
 }
 
 impl LogisticRegressionModel {
     /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] =
-        &[FEATURES_COL, PREDICTION_COL, RAW_PREDICTION_COL, PROBABILITY_COL, THRESHOLD, THRESHOLDS];
+    pub const PARAMS: &'static [ParamSpec] = &[
+        FEATURES_COL,
+        LABEL_COL,
+        WEIGHT_COL,
+        PREDICTION_COL,
+        RAW_PREDICTION_COL,
+        PROBABILITY_COL,
+        THRESHOLD,
+        THRESHOLDS,
+    ];
 
     /// MLlib's `coefficientMatrix`, `[classes, features]` row major; one row for a binomial model.
     pub fn coefficient_matrix(&self) -> &[f64] {
@@ -216,8 +270,34 @@ impl LogisticRegressionModel {
     }
 
     /// How training went; `None` for a model that was loaded.
-    pub fn summary(&self) -> Option<&TrainingSummary> {
+    pub fn summary(&self) -> Option<&LogisticRegressionTrainingSummary> {
         self.summary.as_ref()
+    }
+
+    /// How well the model fits other rows: the columns of features, labels and weights are read. Rows with a null have no
+    /// part in it.
+    ///
+    /// # Errors
+    /// When a column is missing or of the wrong type, or there are no rows.
+    pub async fn evaluate(&self, table: &DataFrame) -> Result<LogisticRegressionSummary> {
+        self.params.validate()?;
+        let schema = table.schema().as_arrow();
+        self.fitted.check_input(&self.params, schema)?;
+        for param in ["labelCol", "weightCol"] {
+            if self.params.is_defined(param) {
+                number_field(&self.params, param, schema)?;
+            }
+        }
+        let columns = TrainingColumns::of(&self.params)?;
+        self.metrics(&TrainingData::collect(self.params.uid(), table, &columns).await?)
+    }
+
+    fn metrics(&self, data: &TrainingData) -> Result<LogisticRegressionSummary> {
+        let uid = self.params.uid();
+        let x = data.matrix().map_err(|source| MlError::Linear { stage: uid.into(), source })?;
+        let (model, weights) = (&self.fitted.model, data.weights.as_deref());
+        LogisticRegressionSummary::new(model, &self.decision()?, &x, &data.labels, weights)
+            .map_err(|e| MlError::stage(uid, e))
     }
 
     fn decision(&self) -> Result<Decision> {

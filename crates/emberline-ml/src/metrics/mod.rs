@@ -9,7 +9,7 @@ mod error;
 mod multiclass;
 mod regression;
 
-pub use binary::{Areas, areas};
+pub use binary::{Areas, Curve, areas};
 pub use clustering::{Dissimilarity, silhouette};
 pub use error::MetricError;
 pub use multiclass::{Multiclass, MulticlassMetric, log_loss};

@@ -253,7 +253,7 @@ impl Predictor for Voters {
         if let Some(label) = classes.iter().find(|label| !is_class(label)) {
             return Err(format!("label {label}, expected a class of {num_classes}"));
         }
-        let neighborhood = Neighborhood::new(features, num_features, distance_measure);
+        let neighborhood = Neighborhood::of_kept(features, num_features, distance_measure);
         Ok(Self { neighborhood, classes, num_classes, k, by_distance })
     }
 

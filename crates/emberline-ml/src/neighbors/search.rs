@@ -26,6 +26,11 @@ impl Neighborhood {
         if distance == Distance::Cosine {
             rows.chunks_exact_mut(num_features).for_each(normalize);
         }
+        Self::of_kept(rows, num_features, distance)
+    }
+
+    /// Of [`rows`](Self::rows): normalizing again would change their last bits.
+    pub(crate) fn of_kept(rows: Vec<f64>, num_features: usize, distance: Distance) -> Self {
         let halves = rows.chunks_exact(num_features).map(|row| 0.5 * dot(row, row)).collect();
         Self { rows, num_features, distance, halves }
     }

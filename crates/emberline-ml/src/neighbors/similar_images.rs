@@ -152,7 +152,7 @@ impl Images {
         if names.len() != rows || rows == 0 || num_features == 0 {
             return Err(format!("{} names for {rows} x {num_features} features", names.len()));
         }
-        Ok(Self { neighborhood: Neighborhood::new(features, num_features, Distance::Cosine), names })
+        Ok(Self { neighborhood: Neighborhood::of_kept(features, num_features, Distance::Cosine), names })
     }
 }
 

@@ -9,9 +9,10 @@ use emberline_ml::linear::{
 };
 use emberline_ml::metrics::{Dissimilarity, silhouette};
 use emberline_ml::{
-    BinaryClassificationEvaluator, ClusteringEvaluator, Estimator, Evaluator, KMeans,
-    KNearestNeighborsClassifier, LinearRegression, LinearSVC, LogisticRegression, NaiveBayes, OneVsRest,
-    ParamMap, Pipeline, RegressionEvaluator, SimilarImages, Stage, StringIndexer, Transformer, downcast,
+    BinaryClassificationEvaluator, ClusteringEvaluator, Estimator, Evaluator, IfExists, KMeans,
+    KNearestNeighborsClassifier, LinearRegression, LinearSVC, LogisticRegression, LogisticRegressionModel,
+    NaiveBayes, OneVsRest, ParamMap, Pipeline, RegressionEvaluator, Saved, SimilarImages, Stage,
+    StringIndexer, Transformer, downcast, load, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::{
@@ -196,31 +197,33 @@ fn least_squares_are_an_optimum_whatever_the_solver() -> Result<()> {
     Ok(())
 }
 
-/// Hinges have kinks, and where Spark's line search fails on one it stops: ours must not be the worse optimum, and lie near.
-const HINGE_OBJECTIVE: f64 = 1e-6;
-const HINGE_COEFFICIENTS: f64 = 2e-2;
+/// How far the hinge's objective may lie above libsvm's optimum, at the tight tolerance and at the default one, and how far its
+/// coefficients may be off at the tight one: on a kink nothing says how near the optimum is.
+const HINGE_OBJECTIVE: [(&str, f64); 2] = [("tight", 1e-8), ("default", 1e-3)];
+const HINGE_COEFFICIENTS: f64 = 1e-3;
 
 #[test]
-fn support_vectors_agree_with_pyspark() -> Result<()> {
+fn support_vectors_reach_the_optimum_and_spark() -> Result<()> {
     for settings in section("hinge")? {
         let problem = Problem::new(settings.clone())?;
-        for kind in ["default", "tight"] {
+        let exact = &settings["exact"];
+        for (kind, tolerance) in HINGE_OBJECTIVE {
             let answer = &settings["answers"][kind];
             let options = problem.options(answer)?;
             let fitted = fit_hinge(&problem.matrix()?, &problem.labels, problem.weights(), &options)?;
-            let expected = number(answer, "objective")?;
             let found = fitted.objective_history.last().copied().context("history")?;
-            let behind = (found - expected) / expected;
-            let off = difference(&fitted.model.coefficients, &numbers(&answer["coefficients"])?);
-            let name = format!("hinge {} {kind}", text(&settings, "name")?);
-            println!(
-                "{name}: objective {behind:.1e}, coefficients {off:.1e}, iterations {} (Spark {})",
-                fitted.iterations, answer["iterations"]
+            let (optimum, spark) = (number(exact, "objective")?, number(answer, "objective")?);
+            let above = (found - optimum) / optimum;
+            let spark_above = (spark - optimum) / optimum;
+            let off = difference(&fitted.model.coefficients, &numbers(&exact["coefficients"])?);
+            let spark_off = difference(&numbers(&answer["coefficients"])?, &numbers(&exact["coefficients"])?);
+            let figures = format!(
+                "hinge {} {kind}: objective above the optimum by {above:.1e} (Spark {spark_above:.1e}), coefficients off by \
+                 {off:.1e} (Spark {spark_off:.1e}), iterations {} (Spark {}), {:?}",
+                settings["name"], fitted.iterations, answer["iterations"], fitted.stop
             );
-            ensure!(
-                behind <= HINGE_OBJECTIVE && off <= HINGE_COEFFICIENTS,
-                "{name}: {behind:.1e}, {off:.1e}"
-            );
+            println!("{figures}");
+            ensure!(above <= tolerance && (kind != "tight" || off <= HINGE_COEFFICIENTS), figures);
         }
     }
     Ok(())
@@ -395,7 +398,7 @@ async fn k_means_agrees_with_pyspark_on_clusters_far_apart() -> Result<()> {
     let (x, clusters, weights) = blobs(1.0);
     let table = table(&x, &clusters, &weights)?;
     for case in section("clusters")? {
-        let mut k_means = KMeans::new().k(3).distance_measure(text(&case, "distanceMeasure")?);
+        let mut k_means = KMeans::new().k(3).tol(0.0).distance_measure(text(&case, "distanceMeasure")?);
         if flag(&case, "weighted") {
             k_means = k_means.weight_col("weight");
         }
@@ -525,7 +528,7 @@ async fn neighbors_agree_with_scikit_learn() -> Result<()> {
             .k(k)
             .distance_measure(text(&case, "metric")?)
             .weights(text(&case, "weights")?);
-        let answers = classifier.fit_model(&part(0..120)?).await?.transform(part(100..160)?)?;
+        let answers = classifier.fit_model(&part(0..120)?).await?.transform(part(110..140)?)?;
         let name = format!("neighbors {} {} {k}", text(&case, "metric")?, text(&case, "weights")?);
         close(&name, &column(answers.clone(), "probability").await?, &case["probability"], 1e-9)?;
         assert_eq!(column(answers, "prediction").await?, numbers(&case["prediction"])?, "{name}");
@@ -549,8 +552,8 @@ async fn similar_images_come_by_falling_cosine() -> Result<()> {
     let list = found[0].column(0).as_list::<i32>().value(0);
     let list = list.as_struct();
     let ids: Vec<_> = list.column(0).as_string::<i32>().iter().flatten().collect();
-    // East and far east are equally far: the first by content.
-    assert_eq!(ids, ["north", "north-east", "east"]);
+    // West, east and far east are equally far: the first by content.
+    assert_eq!(ids, ["north", "north-east", "west"]);
     let similarity = list.column(1).as_primitive::<Float64Type>().values();
     assert!(
         (similarity[1] - 0.5_f64.sqrt()).abs() < 1e-12 && similarity[0] == 1.0 && similarity[2] == 0.0,
@@ -608,21 +611,87 @@ fn bounded_logistic_regression_agrees_with_pyspark() -> Result<()> {
             "{name}: {} iterations (Spark {}), {:?}",
             fitted.iterations, answer["iterations"], fitted.stop
         );
-        close(
-            &format!("{name}: coefficients"),
-            &fitted.model.coefficients,
-            &answer["coefficients"],
-            AT_TIGHT_TOLERANCE,
-        )?;
-        close(
-            &format!("{name}: intercepts"),
-            &fitted.model.intercepts,
-            &answer["intercepts"],
-            AT_TIGHT_TOLERANCE,
-        )?;
+        let (coefficients, intercepts) = (&fitted.model.coefficients, &fitted.model.intercepts);
+        let exact = &settings["exact"];
+        close(&format!("{name}: coefficients"), coefficients, &exact["coefficients"], AT_TIGHT_TOLERANCE)?;
+        close(&format!("{name}: intercepts"), intercepts, &exact["intercepts"], AT_TIGHT_TOLERANCE)?;
+        // Spark stops short of the optimum.
+        let spark = difference(&numbers(&answer["coefficients"])?, &numbers(&exact["coefficients"])?);
+        println!("{name}: Spark's coefficients are off by {spark:.1e}");
         let objective = fitted.objective_history.last().copied().context("history")?;
         ensure!(objective <= number(answer, "objective")? * (1.0 + 1e-12), "{name}: {objective}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn logistic_summaries_agree_with_pyspark() -> Result<()> {
+    for case in section("summaries")? {
+        let problem = Problem::new(case["problem"].clone())?;
+        let table = problem_table(&problem)?;
+        let mut regression = LogisticRegression::new().reg_param(0.01).tol(1e-13).max_iter(1000);
+        if problem.weights().is_some() {
+            regression = regression.weight_col("weight");
+        }
+        let model = regression.fit_model(&table).await?;
+        let first = table.filter(col("id").lt(lit(100.0)))?;
+        let training = model.summary().context("summary")?;
+        assert_eq!(training.training.total_iterations + 1, training.training.objective_history.len());
+        for (name, summary) in
+            [("training", &training.metrics), ("evaluated", &model.evaluate(&first).await?)]
+        {
+            let expected = &case[name];
+            let check = |what: &str, found: &[f64]| {
+                let all = expected[what].as_array().cloned().unwrap_or_else(|| vec![expected[what].clone()]);
+                close(
+                    &format!("summary {name} {what}"),
+                    &found[..found.len().min(all.len())],
+                    &Value::from(all),
+                    1e-7,
+                )
+            };
+            check("accuracy", &[summary.accuracy()])?;
+            check("labels", summary.labels())?;
+            check("weightedPrecision", &[summary.weighted_precision()])?;
+            check("weightedRecall", &[summary.weighted_recall()])?;
+            check("weightedTruePositiveRate", &[summary.weighted_recall()])?;
+            check("weightedFalsePositiveRate", &[summary.weighted_false_positive_rate()])?;
+            check("weightedFMeasure", &[summary.weighted_f_measure(0.5)])?;
+            check("precisionByLabel", &summary.precision_by_label())?;
+            check("recallByLabel", &summary.recall_by_label())?;
+            check("truePositiveRateByLabel", &summary.recall_by_label())?;
+            check("falsePositiveRateByLabel", &summary.false_positive_rate_by_label())?;
+            check("fMeasureByLabel", &summary.f_measure_by_label(2.0))?;
+            let Some(curve) = summary.curve() else {
+                assert!(expected["roc"].is_null());
+                continue;
+            };
+            let flat =
+                |points: Vec<(f64, f64)>| points.into_iter().flat_map(|(x, y)| [x, y]).collect::<Vec<_>>();
+            check("areaUnderROC", &[curve.areas().roc])?;
+            check("roc", &flat(curve.roc()))?;
+            check("pr", &flat(curve.pr()))?;
+            check("precisionByThreshold", &flat(curve.precision_by_threshold()))?;
+            check("recallByThreshold", &flat(curve.recall_by_threshold()))?;
+            check("fMeasureByThreshold", &flat(curve.f_measure_by_threshold(1.0)))?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn bounds_are_params_and_are_kept() -> Result<()> {
+    let problem = Problem::new(section("bounds")?.swap_remove(0))?;
+    let table = problem_table(&problem)?;
+    let bounded = LogisticRegression::new().lower_bounds_on_coefficients(vec![-1e300, 0.0, 0.0, 0.0, 0.0]);
+    let dir = tempfile::tempdir()?;
+    save(&bounded, &dir.path().join("lr"), IfExists::Fail)?;
+    let Saved::Estimator(loaded) = load(&dir.path().join("lr"))? else { anyhow::bail!("not an estimator") };
+    let model = loaded.fit(&table).await?;
+    let model = downcast::<LogisticRegressionModel>(model.as_ref()).context("type")?;
+    assert!(model.coefficients()[1..].iter().all(|v| *v >= 0.0) && model.coefficients()[4] == 0.0);
+    let error = error_of(&LogisticRegression::new().upper_bounds_on_coefficients(vec![1.0]), &table).await;
+    assert!(error.contains("upperBoundsOnCoefficients: expected 5 numbers"), "{error}");
     Ok(())
 }
 
