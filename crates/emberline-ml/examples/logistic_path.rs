@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use emberline_ml::linear::{LogisticOptions, Matrix, Problem, fit_many};
+use emberline_ml::linear::{LinearOptions, LogisticOptions, LogisticProblem, Matrix, fit_logistic_many};
 
 fn floats(path: &str) -> Result<Vec<f32>> {
     let bytes = std::fs::read(path).with_context(|| path.to_string())?;
@@ -39,15 +39,17 @@ fn main() -> Result<()> {
     let parts: Vec<Option<&[f64]>> = masks.iter().map(|mask| Some(mask.as_slice())).collect();
     let mut problems = Vec::new();
     for strength in strengths {
-        let options = LogisticOptions {
+        let options = LinearOptions {
             reg_param: strength.parse()?,
             standardization: false,
             max_iter: 1_000,
-            ..LogisticOptions::default()
+            ..LinearOptions::default()
         };
-        problems.extend((0..folds).map(|part| Problem { options: options.clone(), part }));
+        let logistic = LogisticOptions::default();
+        let of = |part| LogisticProblem { logistic: logistic.clone(), options: options.clone(), part };
+        problems.extend((0..folds).map(of));
     }
-    let fits = fit_many(&x, &labels, &parts, None, &problems)?;
+    let fits = fit_logistic_many(&x, &labels, &parts, &problems)?;
     let seconds = started.elapsed().as_secs_f64();
     let mut objectives = Vec::new();
     let mut iterations = 0;

@@ -6,12 +6,18 @@ use std::sync::Arc;
 use emberline_table::functions::NetworkFunction;
 use emberline_table::{Blob, ColumnFunction, Description, FunctionKinds, FunctionResolver, TableError};
 
-use crate::classification::{LABELLED_PREDICTION, LOGISTIC_REGRESSION};
+use crate::bayes::NaiveBayesNumbers;
+use crate::classification::{LABELLED_PREDICTION, ONE_VS_REST};
+use crate::clusters::Clusters;
 use crate::error::{MlError, Result};
 use crate::features::{INDEX_TO_STRING, STRING_INDEXER};
 use crate::image::DeepImagePredictor;
+use crate::linear::{LinearModel, LogisticModel};
+use crate::linear_predictors::SupportVectors;
+use crate::neighbors::{SIMILAR_IMAGES, Voters};
 use crate::persistence::{Saved, StageReader, StageWriter, load};
 use crate::pipeline::PipelineModel;
+use crate::predictor::{self, Predictor};
 use crate::stage::downcast;
 
 /// Every kind of column function that can be rebuilt from its description: those of tables and those of stages.
@@ -22,11 +28,26 @@ use crate::stage::downcast;
 /// ```
 pub fn function_kinds() -> FunctionKinds {
     let mut kinds = FunctionKinds::built_in();
-    kinds.add(LOGISTIC_REGRESSION, crate::classification::rebuild_logistic_regression);
+    add_predictors(&mut kinds);
     kinds.add(LABELLED_PREDICTION, crate::classification::rebuild_labelled_prediction);
     kinds.add(STRING_INDEXER, crate::features::rebuild_string_indexer);
     kinds.add(INDEX_TO_STRING, crate::features::rebuild_index_to_string);
     kinds
+}
+
+/// The kinds of fitted predictors.
+fn add_predictors(kinds: &mut FunctionKinds) {
+    fn add<P: Predictor>(kinds: &mut FunctionKinds) {
+        kinds.add(P::KIND, predictor::rebuild::<P>);
+    }
+    add::<Clusters>(kinds);
+    add::<LinearModel>(kinds);
+    add::<LogisticModel>(kinds);
+    add::<NaiveBayesNumbers>(kinds);
+    add::<SupportVectors>(kinds);
+    add::<Voters>(kinds);
+    kinds.add(ONE_VS_REST, crate::classification::rebuild_one_vs_rest);
+    kinds.add(SIMILAR_IMAGES, crate::neighbors::rebuild_similar_images);
 }
 
 /// What SQL's `CREATE FUNCTION ... LANGUAGE EMBERLINE AS '...'` may name: a saved pipeline, a saved function, or a

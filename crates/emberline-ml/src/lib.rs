@@ -7,33 +7,54 @@
 //! Nothing here knows how an image is decoded or how a network runs.
 
 mod attributes;
+mod bayes;
 mod classification;
+mod clustering;
+mod clusters;
+mod distance;
 mod error;
 mod evaluation;
 mod features;
 mod functions;
 mod image;
 pub mod linear;
+mod linear_predictors;
 pub mod metrics;
+mod neighbors;
 mod params;
 mod persistence;
 mod pipeline;
+mod predictor;
 pub mod registry;
+mod regression;
 mod stage;
+mod tensors;
 mod training_data;
 mod tuning;
 mod vectors;
 
-pub use classification::{LogisticRegression, LogisticRegressionModel, TrainingSummary};
+pub use classification::{
+    LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,
+    LogisticRegressionTrainingSummary, NaiveBayes, NaiveBayesModel, OneVsRest, OneVsRestModel,
+};
+pub use clustering::{KMeans, KMeansModel, KMeansSummary};
 pub use error::{MlError, Result};
-pub use evaluation::{Evaluator, MulticlassClassificationEvaluator};
+pub use evaluation::{
+    BinaryClassificationEvaluator, ClusteringEvaluator, Evaluator, MulticlassClassificationEvaluator,
+    RegressionEvaluator,
+};
 pub use features::{IndexToString, StringIndexer, StringIndexerModel};
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
+pub use neighbors::{
+    KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
+};
 pub use params::{Constraint, Param, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params};
 pub use persistence::{IfExists, Saved, StageReader, StageWriter, load, save};
 pub use pipeline::{Pipeline, PipelineModel};
-pub use stage::{Estimator, Fitted, FoldJob, PipelineStage, Stage, Transformer, downcast};
+pub use predictor::TrainingSummary;
+pub use regression::{LinearRegression, LinearRegressionModel, LinearRegressionSummary};
+pub use stage::{Estimator, FitResult, FoldJob, PipelineStage, Stage, Transformer, downcast};
 pub use tuning::{
     CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder, ParamRandomBuilder,
     Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial, TuningEvent, TuningObserver,

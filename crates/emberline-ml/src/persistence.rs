@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use emberline_table::Digest;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +25,7 @@ use crate::evaluation::Evaluator;
 use crate::params::{ParamKind, ParamSpec, ParamValue, Params};
 use crate::registry;
 use crate::stage::{Estimator, PipelineStage, Stage, Transformer};
+use crate::tensors::{Tensor, Tensors};
 
 /// The format that this version writes, and the newest it reads.
 const FORMAT_VERSION: u32 = 1;
@@ -138,8 +137,12 @@ pub fn save(stage: &dyn Stage, path: &Path, if_exists: IfExists) -> Result<()> {
 fn write_stage(stage: &dyn Stage, dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).map_err(|e| MlError::saved(dir, e))?;
     let params = stage.params();
-    let mut writer =
-        StageWriter { dir: dir.into(), data: Map::new(), files: BTreeMap::new(), tensors: Vec::new() };
+    let mut writer = StageWriter {
+        dir: dir.into(),
+        data: Map::new(),
+        files: BTreeMap::new(),
+        tensors: Tensors::default(),
+    };
     stage.write(&mut writer)?;
     writer.write_tensors()?;
     let value = |v: &ParamValue| serde_json::to_value(v).unwrap_or_default();
@@ -174,7 +177,7 @@ pub struct StageWriter {
     dir: PathBuf,
     data: Map<String, Value>,
     files: BTreeMap<String, Digest>,
-    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+    tensors: Tensors,
 }
 
 impl StageWriter {
@@ -190,8 +193,12 @@ impl StageWriter {
 
     /// Numbers, `shape` row major.
     pub fn tensor(&mut self, name: &str, shape: &[usize], values: &[f64]) {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.tensors.push((name.into(), shape.to_vec(), bytes));
+        self.tensors.put(name, shape, values);
+    }
+
+    /// All the arrays of a model.
+    pub(crate) fn tensors(&mut self, tensors: Tensors) {
+        self.tensors = tensors;
     }
 
     /// A file.
@@ -222,15 +229,7 @@ impl StageWriter {
         if self.tensors.is_empty() {
             return Ok(());
         }
-        let failed = |e: safetensors::SafeTensorError| MlError::saved(self.dir.join(TENSORS), e);
-        let views = self
-            .tensors
-            .iter()
-            .map(|(name, shape, bytes)| {
-                Ok((name, TensorView::new(Dtype::F64, shape.clone(), bytes).map_err(failed)?))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let bytes = safetensors::serialize(views, None).map_err(failed)?;
+        let bytes = self.tensors.to_bytes().map_err(|e| MlError::saved(self.dir.join(TENSORS), e))?;
         self.file(TENSORS, &bytes)
     }
 }
@@ -331,16 +330,14 @@ impl StageReader {
     /// # Errors
     /// When they are missing or damaged.
     pub fn tensor(&self, name: &str) -> Result<(Vec<usize>, Vec<f64>)> {
+        let Tensor { shape, values } = self.tensors()?.take(name).map_err(|e| self.error(e))?;
+        Ok((shape, values))
+    }
+
+    /// All the arrays of a model.
+    pub(crate) fn tensors(&self) -> Result<Tensors> {
         let bytes = self.file(TENSORS)?;
-        let failed = |e: safetensors::SafeTensorError| MlError::saved(self.dir.join(TENSORS), e);
-        let tensors = SafeTensors::deserialize(&bytes).map_err(failed)?;
-        let tensor = tensors.tensor(name).map_err(failed)?;
-        if tensor.dtype() != Dtype::F64 {
-            return Err(self.error(format!("tensor `{name}`: expected F64, found {:?}", tensor.dtype())));
-        }
-        let values =
-            tensor.data().as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
-        Ok((tensor.shape().to_vec(), values))
+        Tensors::from_bytes(&bytes).map_err(|e| MlError::saved(self.dir.join(TENSORS), e))
     }
 
     /// A stage that [`StageWriter::stage`] wrote.

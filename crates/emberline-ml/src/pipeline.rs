@@ -12,14 +12,22 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use crate::attributes::labels_of;
-use crate::classification::{LabelledPrediction, LogisticRegression, LogisticRegressionModel};
+use crate::classification::{
+    LabelledPrediction, LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, NaiveBayes,
+    NaiveBayesModel, OneVsRest, OneVsRestModel,
+};
+use crate::clustering::{KMeans, KMeansModel};
 use crate::error::{MlError, Result};
 use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::neighbors::{
+    KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
+};
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
+use crate::regression::{LinearRegression, LinearRegressionModel};
 use crate::stage::{
-    Estimator, Fitted, FoldJob, PipelineStage, Stage, Transformer, downcast, fit_one_by_one, fitted,
+    Estimator, FitResult, FoldJob, PipelineStage, Stage, Transformer, downcast, fit_one_by_one, fitted,
     schema_after, stage_basics,
 };
 use crate::tuning::{
@@ -150,7 +158,7 @@ impl Estimator for Pipeline {
     }
 
     /// A pipeline of one estimator hands all jobs to it.
-    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, Fitted)> {
+    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, FitResult)> {
         let only = |job: &FoldJob| match downcast::<Self>(job.estimator.as_ref())?.stages.as_slice() {
             [PipelineStage::Estimator(stage)] => Some(FoldJob { estimator: stage.clone(), fold: job.fold }),
             _ => None,
@@ -188,6 +196,9 @@ pipeline_stages! {
     Transformer: CrossValidatorModel, DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel,
         PipelineModel, StringIndexerModel, TrainValidationSplitModel;
     Estimator: CrossValidator, LogisticRegression, Pipeline, StringIndexer, TrainValidationSplit;
+    Transformer: KMeansModel, KNearestNeighborsClassifierModel, LinearRegressionModel, LinearSVCModel, NaiveBayesModel,
+        OneVsRestModel, SimilarImagesModel;
+    Estimator: KMeans, KNearestNeighborsClassifier, LinearRegression, LinearSVC, NaiveBayes, OneVsRest, SimilarImages;
 }
 
 /// A fitted [`Pipeline`].
@@ -261,12 +272,16 @@ impl PipelineModel {
     /// The column that the function answers; a step that names predictions is added for a classifier.
     fn answer(&self, schema: &Schema, steps: &mut Vec<Step>) -> Result<String> {
         let last = self.stages.last().map(|stage| {
-            let defined = |param: &str| stage.params().text_if_defined(param).ok().flatten();
+            let defined = |param: &str| {
+                let name = stage.params().text_if_defined(param).ok().flatten();
+                name.filter(|name| !name.is_empty())
+            };
             (defined("probabilityCol"), defined("predictionCol"), defined("outputCol"))
         });
         let (Some(probability), Some(prediction), _) = last.clone().unwrap_or_default() else {
-            let output = last.and_then(|(_, _, output)| output);
-            return output
+            // Without probabilities there is nothing to rank: a prediction answers as it is.
+            return last
+                .and_then(|(_, prediction, output)| output.or(prediction))
                 .ok_or_else(|| MlError::stage(self.params.uid(), "its last stage has no output column"));
         };
         let vector = schema.field_with_name(&probability)?.data_type();

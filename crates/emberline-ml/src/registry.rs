@@ -2,23 +2,52 @@
 
 use std::sync::Arc;
 
-use crate::classification::{LogisticRegression, LogisticRegressionModel};
+use crate::classification::{
+    LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, NaiveBayes, NaiveBayesModel,
+    OneVsRest, OneVsRestModel,
+};
+use crate::clustering::{KMeans, KMeansModel};
 use crate::error::Result;
-use crate::evaluation::MulticlassClassificationEvaluator;
+use crate::evaluation::{
+    BinaryClassificationEvaluator, ClusteringEvaluator, MulticlassClassificationEvaluator,
+    RegressionEvaluator,
+};
 use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::neighbors::{
+    KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
+};
 use crate::persistence::{Saved, StageReader};
 use crate::pipeline::{Pipeline, PipelineModel};
+use crate::regression::{LinearRegression, LinearRegressionModel};
 use crate::tuning::{CrossValidator, CrossValidatorModel, TrainValidationSplit, TrainValidationSplitModel};
 
 type Load = fn(&StageReader) -> Result<Saved>;
 
 const KINDS: &[(&str, Load)] = &[
+    ("BinaryClassificationEvaluator", |reader| {
+        Ok(Saved::Evaluator(Arc::new(BinaryClassificationEvaluator::load(reader)?)))
+    }),
+    ("ClusteringEvaluator", |reader| Ok(Saved::Evaluator(Arc::new(ClusteringEvaluator::load(reader)?)))),
     ("CrossValidator", |reader| Ok(Saved::Estimator(Arc::new(CrossValidator::load(reader)?)))),
     ("CrossValidatorModel", |reader| Ok(Saved::Transformer(Arc::new(CrossValidatorModel::load(reader)?)))),
     ("DeepImageFeaturizer", |reader| Ok(Saved::Transformer(Arc::new(DeepImageFeaturizer::load(reader)?)))),
     ("DeepImagePredictor", |reader| Ok(Saved::Transformer(Arc::new(DeepImagePredictor::load(reader)?)))),
     ("IndexToString", |reader| Ok(Saved::Transformer(Arc::new(IndexToString::load(reader)?)))),
+    ("KMeans", |reader| Ok(Saved::Estimator(Arc::new(KMeans::load(reader)?)))),
+    ("KMeansModel", |reader| Ok(Saved::Transformer(Arc::new(KMeansModel::load(reader)?)))),
+    ("KNearestNeighborsClassifier", |reader| {
+        Ok(Saved::Estimator(Arc::new(KNearestNeighborsClassifier::load(reader)?)))
+    }),
+    ("KNearestNeighborsClassifierModel", |reader| {
+        Ok(Saved::Transformer(Arc::new(KNearestNeighborsClassifierModel::load(reader)?)))
+    }),
+    ("LinearRegression", |reader| Ok(Saved::Estimator(Arc::new(LinearRegression::load(reader)?)))),
+    ("LinearRegressionModel", |reader| {
+        Ok(Saved::Transformer(Arc::new(LinearRegressionModel::load(reader)?)))
+    }),
+    ("LinearSVC", |reader| Ok(Saved::Estimator(Arc::new(LinearSVC::load(reader)?)))),
+    ("LinearSVCModel", |reader| Ok(Saved::Transformer(Arc::new(LinearSVCModel::load(reader)?)))),
     ("LogisticRegression", |reader| Ok(Saved::Estimator(Arc::new(LogisticRegression::load(reader)?)))),
     ("LogisticRegressionModel", |reader| {
         Ok(Saved::Transformer(Arc::new(LogisticRegressionModel::load(reader)?)))
@@ -26,8 +55,15 @@ const KINDS: &[(&str, Load)] = &[
     ("MulticlassClassificationEvaluator", |reader| {
         Ok(Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::load(reader)?)))
     }),
+    ("NaiveBayes", |reader| Ok(Saved::Estimator(Arc::new(NaiveBayes::load(reader)?)))),
+    ("NaiveBayesModel", |reader| Ok(Saved::Transformer(Arc::new(NaiveBayesModel::load(reader)?)))),
+    ("OneVsRest", |reader| Ok(Saved::Estimator(Arc::new(OneVsRest::load(reader)?)))),
+    ("OneVsRestModel", |reader| Ok(Saved::Transformer(Arc::new(OneVsRestModel::load(reader)?)))),
     ("Pipeline", |reader| Ok(Saved::Estimator(Arc::new(Pipeline::load(reader)?)))),
     ("PipelineModel", |reader| Ok(Saved::Transformer(Arc::new(PipelineModel::load(reader)?)))),
+    ("RegressionEvaluator", |reader| Ok(Saved::Evaluator(Arc::new(RegressionEvaluator::load(reader)?)))),
+    ("SimilarImages", |reader| Ok(Saved::Estimator(Arc::new(SimilarImages::load(reader)?)))),
+    ("SimilarImagesModel", |reader| Ok(Saved::Transformer(Arc::new(SimilarImagesModel::load(reader)?)))),
     ("StringIndexer", |reader| Ok(Saved::Estimator(Arc::new(StringIndexer::load(reader)?)))),
     ("StringIndexerModel", |reader| Ok(Saved::Transformer(Arc::new(StringIndexerModel::load(reader)?)))),
     ("TrainValidationSplit", |reader| Ok(Saved::Estimator(Arc::new(TrainValidationSplit::load(reader)?)))),

@@ -121,13 +121,13 @@ pub trait Estimator: Stage {
 
     /// Fits copies of this estimator, each on the rows that train for one fold; gives each job's number and its model
     /// as they are done. One after the other, unless an estimator can do better.
-    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, Fitted)> {
+    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, FitResult)> {
         fit_one_by_one(folds, jobs)
     }
 }
 
 /// [`Estimator::fit_folds`] for estimators that can do no better.
-pub(crate) fn fit_one_by_one(folds: &Folds, jobs: Vec<FoldJob>) -> BoxStream<'_, (usize, Fitted)> {
+pub(crate) fn fit_one_by_one(folds: &Folds, jobs: Vec<FoldJob>) -> BoxStream<'_, (usize, FitResult)> {
     stream::iter(jobs.into_iter().enumerate())
         .then(move |(i, job)| async move {
             let fit = async { job.estimator.fit(&folds.train(job.fold)?).await };
@@ -137,7 +137,7 @@ pub(crate) fn fit_one_by_one(folds: &Folds, jobs: Vec<FoldJob>) -> BoxStream<'_,
 }
 
 /// What [`Estimator::fit`] gives.
-pub type Fitted = Result<Arc<dyn Transformer>>;
+pub type FitResult = Result<Arc<dyn Transformer>>;
 
 /// A fit of [`Estimator::fit_folds`].
 #[derive(Debug, Clone)]

@@ -2,26 +2,39 @@
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
 use futures::TryStreamExt;
 
 use crate::error::{MlError, Result};
 use crate::linear::{LinearError, Matrix};
+use crate::params::Params;
 use crate::vectors::{EXPECTED, VectorValues, Vectors, vector_length};
 
 /// The columns of [`TrainingData`].
 #[derive(Debug)]
 pub(crate) struct TrainingColumns {
     pub(crate) features: String,
-    pub(crate) label: String,
+    pub(crate) label: Option<String>,
     pub(crate) weight: Option<String>,
-    /// The column of folds, where several are to be trained on.
-    pub(crate) fold: Option<&'static str>,
+    /// A column of text that tells rows apart.
+    pub(crate) name: Option<String>,
 }
 
-/// Features `[N, d]`, labels and weights `[N]`.
+impl TrainingColumns {
+    /// The columns that `featuresCol`, `labelCol` and `weightCol` name; without `labelCol`, there are no labels.
+    pub(crate) fn of(params: &Params) -> Result<Self> {
+        Ok(Self {
+            features: params.text("featuresCol")?,
+            label: params.text_if_defined("labelCol")?,
+            weight: params.text_if_defined("weightCol")?,
+            name: None,
+        })
+    }
+}
+
+/// Features `[N, d]`, and `[N]` labels, weights and names where there are such columns.
 ///
 /// The rows are sorted by what they hold, so that sums over them have the same bits whatever order, batches or
 /// partitions the table came in.
@@ -29,10 +42,10 @@ pub(crate) struct TrainingColumns {
 pub(crate) struct TrainingData {
     features: Features,
     length: usize,
+    pub(crate) rows: usize,
     pub(crate) labels: Vec<f64>,
     pub(crate) weights: Option<Vec<f64>>,
-    /// Folds `[N]`, if asked for.
-    pub(crate) folds: Option<Vec<i64>>,
+    pub(crate) names: Vec<String>,
     /// Rows with a null, which nothing can be learned from.
     pub(crate) rows_left_out: usize,
 }
@@ -77,10 +90,9 @@ impl Features {
 impl TrainingData {
     /// Reads the columns, and only these.
     pub(crate) async fn collect(stage: &str, table: &DataFrame, columns: &TrainingColumns) -> Result<Self> {
-        let mut names = vec![ident(&columns.features), ident(&columns.label)];
-        names.extend(columns.weight.as_ref().map(ident));
-        names.extend(columns.fold.map(ident));
-        let table = table.clone().select(names)?;
+        let TrainingColumns { features, label, weight, name } = columns;
+        let wanted = [Some(features), label.as_ref(), weight.as_ref(), name.as_ref()];
+        let table = table.clone().select(wanted.into_iter().flatten().map(ident).collect::<Vec<_>>())?;
         let wrong_type = |found: &DataType| MlError::ColumnType {
             stage: stage.into(),
             column: columns.features.clone(),
@@ -94,17 +106,18 @@ impl TrainingData {
         let mut data = Self {
             features,
             length,
+            rows: 0,
             labels: Vec::new(),
-            weights: columns.weight.as_ref().map(|_| Vec::new()),
-            folds: columns.fold.map(|_| Vec::new()),
+            weights: weight.as_ref().map(|_| Vec::new()),
+            names: Vec::new(),
             rows_left_out: 0,
         };
         while let Some(batch) = batches.try_next().await? {
             let vectors =
                 Vectors::try_new(batch.column(0)).ok_or_else(|| wrong_type(batch.column(0).data_type()))?;
-            let mut more = batch.columns()[2..].iter();
-            let weights = columns.weight.as_ref().and_then(|_| more.next());
-            data.append(&vectors, batch.column(1), weights, more.next())?;
+            let mut rest = batch.columns()[1..].iter();
+            let mut next = |wanted: &Option<String>| wanted.as_ref().and_then(|_| rest.next());
+            data.append(&vectors, next(label), next(weight), next(name))?;
         }
         data.sort();
         Ok(data)
@@ -113,38 +126,42 @@ impl TrainingData {
     fn append(
         &mut self,
         vectors: &Vectors,
-        labels: &ArrayRef,
+        labels: Option<&ArrayRef>,
         weights: Option<&ArrayRef>,
-        folds: Option<&ArrayRef>,
+        names: Option<&ArrayRef>,
     ) -> Result<()> {
-        let labels = cast(labels, &DataType::Float64)?;
-        let labels = labels.as_primitive::<Float64Type>();
-        let weights = weights.map(|weights| cast(weights, &DataType::Float64)).transpose()?;
-        let weights = weights.as_ref().map(|weights| weights.as_primitive::<Float64Type>());
+        let as_type =
+            |column: Option<&ArrayRef>, data_type| column.map(|column| cast(column, data_type)).transpose();
+        let labels = as_type(labels, &DataType::Float64)?;
+        let weights = as_type(weights, &DataType::Float64)?;
+        let names = as_type(names, &DataType::Utf8)?;
         for row in 0..vectors.rows() {
-            let weight = weights.map(|weights| weights.is_valid(row).then(|| weights.value(row)));
-            if !vectors.is_valid(row) || labels.is_null(row) || weight == Some(None) {
+            let has_value = |column: &Option<ArrayRef>| column.as_ref().is_none_or(|c| c.is_valid(row));
+            if !vectors.is_valid(row) || ![&labels, &weights, &names].into_iter().all(has_value) {
                 self.rows_left_out += 1;
                 continue;
             }
-            self.labels.push(labels.value(row));
-            if let (Some(all), Some(Some(weight))) = (&mut self.weights, weight) {
-                all.push(weight);
+            let number = |column: &Option<ArrayRef>| {
+                column.as_ref().map(|column| column.as_primitive::<Float64Type>().value(row))
+            };
+            self.labels.extend(number(&labels));
+            if let Some(all) = &mut self.weights {
+                all.extend(number(&weights));
             }
-            if let (Some(all), Some(folds)) = (&mut self.folds, folds) {
-                all.push(folds.as_primitive::<Int64Type>().value(row));
-            }
+            self.names.extend(names.as_ref().map(|names| names.as_string::<i32>().value(row).to_string()));
             self.features.append(vectors, row);
+            self.rows += 1;
         }
         Ok(())
     }
 
     fn sort(&mut self) {
-        let (labels, weights, folds, length) = (&self.labels, &self.weights, &self.folds, self.length);
-        let mut order: Vec<usize> = (0..labels.len()).collect();
-        let by_numbers = |a: usize, b: usize| {
+        let (labels, weights, length) = (&self.labels, &self.weights, self.length);
+        let mut order: Vec<usize> = (0..self.rows).collect();
+        let names = &self.names;
+        let by_content = |a: usize, b: usize| {
+            let label = |i: usize| labels.get(i).copied().unwrap_or_default();
             let weight = |i: usize| weights.as_ref().map_or(0.0, |weights| weights[i]);
-            let fold = |i: usize| folds.as_ref().map_or(0, |folds| folds[i]);
             let features = match &self.features {
                 Features::Single(x) => {
                     compare(&x[a * length..][..length], &x[b * length..][..length], f32::total_cmp)
@@ -154,18 +171,22 @@ impl TrainingData {
                 }
             };
             features
-                .then_with(|| labels[a].total_cmp(&labels[b]))
+                .then_with(|| label(a).total_cmp(&label(b)))
                 .then_with(|| weight(a).total_cmp(&weight(b)))
-                .then_with(|| fold(a).cmp(&fold(b)))
+                .then_with(|| names.get(a).cmp(&names.get(b)))
         };
-        order.sort_by(|a, b| by_numbers(*a, *b));
+        order.sort_by(|a, b| by_content(*a, *b));
         self.features = match &self.features {
             Features::Single(x) => Features::Single(gather(x, &order, length)),
             Features::Double(x) => Features::Double(gather(x, &order, length)),
         };
         self.weights = self.weights.as_ref().map(|weights| gather(weights, &order, 1));
-        self.folds = self.folds.as_ref().map(|folds| gather(folds, &order, 1));
-        self.labels = gather(&self.labels, &order, 1);
+        if !self.labels.is_empty() {
+            self.labels = gather(&self.labels, &order, 1);
+        }
+        if !self.names.is_empty() {
+            self.names = order.iter().map(|row| std::mem::take(&mut self.names[*row])).collect();
+        }
     }
 
     /// The features in double precision, `[N, d]` row major.

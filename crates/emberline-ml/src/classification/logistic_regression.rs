@@ -1,48 +1,36 @@
-//! MLlib's `LogisticRegression`: the stage around [`linear::fit`](crate::linear::fit).
+//! MLlib's `LogisticRegression`: the stage around [`fit_logistic`].
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
 use emberline_table::Step;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 
-use super::logistic_function::LogisticFunction;
-use crate::attributes::labels_of;
+use super::logistic_summary::{LogisticRegressionSummary, LogisticRegressionTrainingSummary};
 use crate::error::{MlError, Result};
-use crate::linear::{self, Decision, Family, LogisticFit, LogisticModel, LogisticOptions, Problem};
+use crate::linear::{
+    Bounds, Decision, Family, LogisticModel, LogisticOptions, LogisticProblem, fit_logistic,
+    fit_logistic_many,
+};
+use crate::linear_predictors::linear_options;
 use crate::params::shared::{
-    ELASTIC_NET_PARAM, FEATURES_COL, LABEL_COL, PREDICTION_COL, PROBABILITY_COL, RAW_PREDICTION_COL,
-    REG_PARAM, WEIGHT_COL,
+    ELASTIC_NET_PARAM, FEATURES_COL, FIT_INTERCEPT, LABEL_COL, MAX_ITER, PREDICTION_COL, PROBABILITY_COL,
+    RAW_PREDICTION_COL, REG_PARAM, STANDARDIZATION, THRESHOLDS, TOL, WEIGHT_COL,
 };
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
+use crate::predictor::{
+    Fitted, TrainingSummary, decision_by_thresholds, label_names, number_field, schema_after_fit,
+};
 use crate::stage::{
-    Estimator, Fitted, FoldJob, Stage, Transformer, copied, downcast, fit_one_by_one, fitted, input_field,
-    stage_basics, with_new_fields,
+    Estimator, FitResult, FoldJob, Stage, Transformer, copied, downcast, fit_one_by_one, fitted, stage_basics,
 };
 use crate::training_data::{TrainingColumns, TrainingData};
 use crate::tuning::{FOLD, Folds};
-use crate::vectors::{EXPECTED, double_vector_type, vector_length};
 
-const MAX_ITER: ParamSpec = ParamSpec::new("maxIter", ParamKind::Int, "maximum number of iterations")
-    .default(ParamDefault::Int(100))
-    .constraint(Constraint::AtLeast(0.0));
-const TOL: ParamSpec = ParamSpec::new("tol", ParamKind::Double, "convergence tolerance")
-    .default(ParamDefault::Double(1e-6))
-    .constraint(Constraint::AtLeast(0.0));
-const FIT_INTERCEPT: ParamSpec =
-    ParamSpec::new("fitIntercept", ParamKind::Bool, "whether to fit an intercept")
-        .default(ParamDefault::Bool(true));
-const STANDARDIZATION: ParamSpec = ParamSpec::new(
-    "standardization",
-    ParamKind::Bool,
-    "whether the penalty is on coefficients of standardized features; coefficients are returned as of the features \
-     themselves either way",
-)
-.default(ParamDefault::Bool(true));
 const FAMILY: ParamSpec = ParamSpec::new(
     "family",
     ParamKind::Text,
@@ -54,17 +42,32 @@ const THRESHOLD: ParamSpec =
     ParamSpec::new("threshold", ParamKind::Double, "binomial: class 1 is predicted above this probability")
         .default(ParamDefault::Double(0.5))
         .constraint(Constraint::Between(0.0, 1.0));
-const THRESHOLDS: ParamSpec = ParamSpec::new(
-    "thresholds",
+
+const LOWER_BOUNDS_ON_COEFFICIENTS: ParamSpec = ParamSpec::new(
+    "lowerBoundsOnCoefficients",
     ParamKind::Doubles,
-    "one per class, at most one of them 0: the class with the largest probability / threshold is predicted",
-)
-.constraint(Constraint::AtLeast(0.0));
+    "a bound for each coefficient, one class after the other (one set of them for two classes); 1e300 and more, either way, \
+     bounds nothing; only with an L2 penalty alone",
+);
+const UPPER_BOUNDS_ON_COEFFICIENTS: ParamSpec = ParamSpec::new(
+    "upperBoundsOnCoefficients",
+    ParamKind::Doubles,
+    "as lowerBoundsOnCoefficients, from above",
+);
+const LOWER_BOUNDS_ON_INTERCEPTS: ParamSpec = ParamSpec::new(
+    "lowerBoundsOnIntercepts",
+    ParamKind::Doubles,
+    "a bound for the intercept of each class (one for two classes), as lowerBoundsOnCoefficients",
+);
+const UPPER_BOUNDS_ON_INTERCEPTS: ParamSpec =
+    ParamSpec::new("upperBoundsOnIntercepts", ParamKind::Doubles, "as lowerBoundsOnIntercepts, from above");
+/// A bound from here on bounds nothing: JSON has no infinity.
+const UNBOUNDED: f64 = 1e300;
 
 /// Logistic regression, binomial and multinomial, with MLlib's parameters, defaults and objective.
 ///
 /// `(1/Σw) Σ w·loss + regParam · ((1-α)/2 · ‖β‖² + α · ‖β‖₁)` with α = `elasticNetParam`; see
-/// [`linear::fit`](crate::linear::fit). Rows whose features or label are null can't be learned from: they are left
+/// [`fit_logistic`]. Rows whose features or label are null can't be learned from: they are left
 /// out and counted in the model's [`summary`](LogisticRegressionModel::summary). The result does not depend on
 /// the order of the rows, nor on batches and threads.
 ///
@@ -103,6 +106,10 @@ impl LogisticRegression {
         FAMILY,
         THRESHOLD,
         THRESHOLDS,
+        LOWER_BOUNDS_ON_COEFFICIENTS,
+        UPPER_BOUNDS_ON_COEFFICIENTS,
+        LOWER_BOUNDS_ON_INTERCEPTS,
+        UPPER_BOUNDS_ON_INTERCEPTS,
     ];
 
     /// An estimator with the default params.
@@ -115,22 +122,24 @@ impl LogisticRegression {
         Ok(Self { params: reader.params(Self::PARAMS)? })
     }
 
-    fn options(&self) -> Result<LogisticOptions> {
-        let params = &self.params;
-        Ok(LogisticOptions {
-            reg_param: params.double("regParam")?,
-            elastic_net_param: params.double("elasticNetParam")?,
-            max_iter: params.count("maxIter")?,
-            tol: params.double("tol")?,
-            fit_intercept: params.bool("fitIntercept")?,
-            standardization: params.bool("standardization")?,
-            family: match params.text("family")?.as_str() {
-                "binomial" => Family::Binomial,
-                "multinomial" => Family::Multinomial,
-                _ => Family::Auto,
-            },
-            ..LogisticOptions::default()
-        })
+    fn problem(&self, num_classes: Option<usize>) -> Result<LogisticOptions> {
+        let family = match self.params.text("family")?.as_str() {
+            "binomial" => Family::Binomial,
+            "multinomial" => Family::Multinomial,
+            _ => Family::Auto,
+        };
+        let bounds = |param| -> Result<Option<Vec<f64>>> {
+            let infinite = |bound: f64| if bound.abs() >= UNBOUNDED { bound * f64::INFINITY } else { bound };
+            let bounds = self.params.doubles_if_defined(param)?;
+            Ok(bounds.map(|bounds| bounds.into_iter().map(infinite).collect()))
+        };
+        let bounds = Bounds {
+            lower_coefficients: bounds("lowerBoundsOnCoefficients")?,
+            upper_coefficients: bounds("upperBoundsOnCoefficients")?,
+            lower_intercepts: bounds("lowerBoundsOnIntercepts")?,
+            upper_intercepts: bounds("upperBoundsOnIntercepts")?,
+        };
+        Ok(LogisticOptions { family, num_classes, bounds })
     }
 
     /// Learns from the columns of features, labels and weights; reads no other.
@@ -140,81 +149,63 @@ impl LogisticRegression {
     pub async fn fit_model(&self, table: &DataFrame) -> Result<LogisticRegressionModel> {
         let schema = table.schema().as_arrow();
         self.transform_schema(schema)?;
-        let labels = labels_of(input_field(&self.params, "labelCol", schema)?.as_ref());
-        let columns = self.columns(None)?;
+        let labels = label_names(&self.params, schema)?;
+        let problem = self.problem(labels.as_ref().map(Vec::len))?;
+        let options = linear_options(&self.params)?;
+        let columns = TrainingColumns::of(&self.params)?;
         let data = TrainingData::collect(self.params.uid(), table, &columns).await?;
-        let options = self.options()?;
-        let fitted = data
+        let fit = data
             .matrix()
-            .and_then(|x| {
-                linear::fit(
-                    &x,
-                    &data.labels,
-                    data.weights.as_deref(),
-                    labels.as_ref().map(Vec::len),
-                    &options,
-                )
-            })
+            .and_then(|x| fit_logistic(&x, &data.labels, data.weights.as_deref(), &problem, &options))
             .map_err(|source| MlError::Linear { stage: self.params.uid().into(), source })?;
-        self.model(fitted, labels, data.labels.len(), data.rows_left_out)
-    }
-
-    fn columns(&self, fold: Option<&'static str>) -> Result<TrainingColumns> {
-        Ok(TrainingColumns {
-            features: self.params.text("featuresCol")?,
-            label: self.params.text("labelCol")?,
-            weight: self.params.text_if_defined("weightCol")?,
-            fold,
-        })
-    }
-
-    fn model(
-        &self,
-        fitted: LogisticFit,
-        labels: Option<Vec<String>>,
-        rows: usize,
-        rows_left_out: usize,
-    ) -> Result<LogisticRegressionModel> {
-        let mut params = Params::new("LogisticRegressionModel", LogisticRegressionModel::PARAMS);
-        params.set_uid(self.params.uid().into());
-        params.copy_values(&self.params);
-        let model = LogisticRegressionModel {
-            params,
-            labels: labels.map(Into::into),
-            summary: Some(TrainingSummary {
-                objective_history: fitted.objective_history,
-                total_iterations: fitted.iterations,
-                rows,
-                rows_left_out,
-            }),
-            model: Arc::new(fitted.model),
-        };
-        model.decision()?;
+        let mut model = self.model(fit.model, labels);
+        model.summary = Some(LogisticRegressionTrainingSummary {
+            metrics: model.metrics(&data)?,
+            training: TrainingSummary::new(fit.objective_history, &data),
+        });
         Ok(model)
     }
 
-    /// Fits all jobs over one matrix at once. The table is read once, and a fold's training rows are a mask.
-    async fn fit_together(&self, folds: &Folds, jobs: &[FoldJob]) -> Result<Vec<Fitted>> {
+    fn model(&self, model: LogisticModel, labels: Option<Vec<String>>) -> LogisticRegressionModel {
+        let table = LogisticRegressionModel::PARAMS;
+        LogisticRegressionModel {
+            params: Params::of_model("LogisticRegressionModel", table, &self.params),
+            summary: None,
+            fitted: Fitted::new(model, labels),
+        }
+    }
+
+    /// Fits all jobs over one matrix at once. The table is read once, and a fold's training rows are a mask. The models
+    /// have no summary.
+    async fn fit_together(&self, folds: &Folds, jobs: &[FoldJob]) -> Result<Vec<FitResult>> {
         let estimators: Vec<&Self> = jobs.iter().filter_map(|job| downcast(job.estimator.as_ref())).collect();
         let schema = folds.all()?.schema().as_arrow().clone();
-        let columns = self.columns(Some(FOLD))?;
+        let labels = label_names(&self.params, &schema)?;
+        // The fold's number is what tells rows apart here.
+        let columns = TrainingColumns { name: Some(FOLD.into()), ..TrainingColumns::of(&self.params)? };
         let data = TrainingData::collect(self.params.uid(), folds.table(), &columns).await?;
-        let labels = labels_of(input_field(&self.params, "labelCol", &schema)?.as_ref());
-        let in_fold = data.folds.as_deref().unwrap_or_default();
         let weight = |row: usize| data.weights.as_ref().map_or(1.0, |weights| weights[row]);
         let mask = |fold: usize| -> Vec<f64> {
-            let rows = in_fold.iter().enumerate();
-            rows.map(|(row, of)| if *of == fold as i64 { 0.0 } else { weight(row) }).collect()
+            let fold = fold.to_string();
+            let rows = data.names.iter().enumerate();
+            rows.map(|(row, own)| if *own == fold { 0.0 } else { weight(row) }).collect()
         };
         let masks: Vec<Vec<f64>> = (0..folds.count()).map(mask).collect();
         let parts: Vec<Option<&[f64]>> = masks.iter().map(|mask| Some(mask.as_slice())).collect();
         // What is wrong with one candidate is its own result.
-        let mut results: Vec<Option<Fitted>> = Vec::new();
+        let mut results: Vec<Option<FitResult>> = Vec::new();
         let (mut problems, mut numbers) = (Vec::new(), Vec::new());
         for (i, (estimator, job)) in estimators.iter().zip(jobs).enumerate() {
-            match estimator.transform_schema(&schema).and_then(|_| estimator.options()) {
-                Ok(options) => {
-                    problems.push(Problem { options, part: job.fold });
+            let problem = || {
+                estimator.transform_schema(&schema)?;
+                let logistic = estimator.problem(labels.as_ref().map(Vec::len))?;
+                let options = linear_options(&estimator.params)?;
+                Ok(LogisticProblem { logistic, options, part: job.fold })
+            };
+            let problem: Result<LogisticProblem> = problem();
+            match problem {
+                Ok(problem) => {
+                    problems.push(problem);
                     numbers.push(i);
                     results.push(None);
                 }
@@ -222,15 +213,15 @@ impl LogisticRegression {
             }
         }
         let failed = |source| MlError::Linear { stage: self.params.uid().into(), source };
-        let classes = labels.as_ref().map(Vec::len);
         let x = data.matrix().map_err(failed)?;
-        let fits = linear::fit_many(&x, &data.labels, &parts, classes, &problems).map_err(failed)?;
+        let fits = fit_logistic_many(&x, &data.labels, &parts, &problems).map_err(failed)?;
         for (i, fit) in numbers.into_iter().zip(fits) {
-            let rows = in_fold.iter().filter(|of| **of != jobs[i].fold as i64).count();
-            let model = fit
-                .map_err(failed)
-                .and_then(|fit| estimators[i].model(fit, labels.clone(), rows, data.rows_left_out));
-            results[i] = Some(model.map(|model| Arc::new(model) as Arc<dyn Transformer>));
+            let model = fit.map_err(failed).and_then(|fit| {
+                let model = estimators[i].model(fit.model, labels.clone());
+                model.decision()?;
+                Ok(Arc::new(model) as Arc<dyn Transformer>)
+            });
+            results[i] = Some(model);
         }
         Ok(results.into_iter().flatten().collect())
     }
@@ -254,6 +245,10 @@ setters!(LogisticRegression {
     probability_col: &str => "probabilityCol", reg_param: f64 => "regParam",
     elastic_net_param: f64 => "elasticNetParam", max_iter: usize => "maxIter", tol: f64 => "tol",
     fit_intercept: bool => "fitIntercept", standardization: bool => "standardization", family: &str => "family",
+    lower_bounds_on_coefficients: Vec<f64> => "lowerBoundsOnCoefficients",
+    upper_bounds_on_coefficients: Vec<f64> => "upperBoundsOnCoefficients",
+    lower_bounds_on_intercepts: Vec<f64> => "lowerBoundsOnIntercepts",
+    upper_bounds_on_intercepts: Vec<f64> => "upperBoundsOnIntercepts",
 });
 
 /// Sets `threshold` or `thresholds`, each clearing the other, as in MLlib.
@@ -284,53 +279,16 @@ impl Stage for LogisticRegression {
     stage_basics!("LogisticRegression");
 }
 
-fn features_length(params: &Params, schema: &Schema) -> Result<usize> {
-    let field = input_field(params, "featuresCol", schema)?;
-    vector_length(field.data_type()).ok_or_else(|| MlError::ColumnType {
-        stage: params.uid().into(),
-        column: field.name().clone(),
-        expected: EXPECTED.into(),
-        found: field.data_type().clone(),
-    })
-}
-
 impl Estimator for LogisticRegression {
     fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
-        self.params.validate()?;
-        features_length(&self.params, schema)?;
-        for param in ["labelCol", "weightCol"] {
-            if !self.params.is_defined(param) {
-                continue;
-            }
-            let field = input_field(&self.params, param, schema)?;
-            if !field.data_type().is_numeric() {
-                return Err(MlError::ColumnType {
-                    stage: self.params.uid().into(),
-                    column: field.name().clone(),
-                    expected: "numbers (a StringIndexer makes them of text)".into(),
-                    found: field.data_type().clone(),
-                });
-            }
-        }
-        let labels = labels_of(input_field(&self.params, "labelCol", schema)?.as_ref());
-        // The number of classes is known from the labels' metadata, or only once the labels have been read.
-        let vector = double_vector_type(labels.map_or(0, |labels| labels.len()));
-        let new = |param: &str, data_type: DataType| -> Result<FieldRef> {
-            Ok(Arc::new(Field::new(self.params.text(param)?, data_type, true)))
-        };
-        let new = vec![
-            new("rawPredictionCol", vector.clone())?,
-            new("probabilityCol", vector)?,
-            new("predictionCol", DataType::Float64)?,
-        ];
-        with_new_fields(self.params.uid(), schema, new)
+        schema_after_fit::<LogisticModel>(&self.params, schema)
     }
 
     fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
         fitted(self.fit_model(table))
     }
 
-    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, Fitted)> {
+    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, FitResult)> {
         if !self.go_together(&jobs) {
             return fit_one_by_one(folds, jobs);
         }
@@ -353,77 +311,94 @@ impl Estimator for LogisticRegression {
     }
 }
 
-/// How the training of a [`LogisticRegression`] went. It is not saved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainingSummary {
-    /// The objective at the start and after every iteration.
-    pub objective_history: Vec<f64>,
-    /// Iterations made.
-    pub total_iterations: usize,
-    /// Rows learned from.
-    pub rows: usize,
-    /// Rows left out because their features, label or weight is null.
-    pub rows_left_out: usize,
-}
-
 /// A fitted [`LogisticRegression`].
 #[derive(Debug, Clone)]
 pub struct LogisticRegressionModel {
     params: Params,
-    model: Arc<LogisticModel>,
-    labels: Option<Arc<[String]>>,
-    summary: Option<TrainingSummary>,
+    fitted: Fitted<LogisticModel>,
+    summary: Option<LogisticRegressionTrainingSummary>,
 }
 
 impl LogisticRegressionModel {
     /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] =
-        &[FEATURES_COL, PREDICTION_COL, RAW_PREDICTION_COL, PROBABILITY_COL, THRESHOLD, THRESHOLDS];
+    pub const PARAMS: &'static [ParamSpec] = &[
+        FEATURES_COL,
+        LABEL_COL,
+        WEIGHT_COL,
+        PREDICTION_COL,
+        RAW_PREDICTION_COL,
+        PROBABILITY_COL,
+        THRESHOLD,
+        THRESHOLDS,
+    ];
 
     /// MLlib's `coefficientMatrix`, `[classes, features]` row major; one row for a binomial model.
     pub fn coefficient_matrix(&self) -> &[f64] {
-        &self.model.coefficients
+        &self.fitted.model.coefficients
     }
 
     /// The coefficients of a binomial model, and all of them one class after the other of a multinomial one.
     pub fn coefficients(&self) -> &[f64] {
-        &self.model.coefficients
+        &self.fitted.model.coefficients
     }
 
     /// MLlib's `interceptVector`: one per row of the coefficient matrix.
     pub fn intercept_vector(&self) -> &[f64] {
-        &self.model.intercepts
+        &self.fitted.model.intercepts
     }
 
     /// Numbers per feature vector.
     pub fn num_features(&self) -> usize {
-        self.model.num_features
+        self.fitted.model.num_features
     }
 
     /// Number of classes.
     pub fn num_classes(&self) -> usize {
-        self.model.num_classes
+        self.fitted.model.num_classes
     }
 
     /// The names of the classes, where the label column had them.
     pub fn labels(&self) -> Option<&[String]> {
-        self.labels.as_deref()
+        self.fitted.labels.as_deref()
     }
 
     /// How training went; `None` for a model that was loaded.
-    pub fn summary(&self) -> Option<&TrainingSummary> {
+    pub fn summary(&self) -> Option<&LogisticRegressionTrainingSummary> {
         self.summary.as_ref()
     }
 
+    /// How well the model fits other rows: the columns of features, labels and weights are read. Rows with a null have no
+    /// part in it.
+    ///
+    /// # Errors
+    /// When a column is missing or of the wrong type, or there are no rows.
+    pub async fn evaluate(&self, table: &DataFrame) -> Result<LogisticRegressionSummary> {
+        self.params.validate()?;
+        let schema = table.schema().as_arrow();
+        self.fitted.check_input(&self.params, schema)?;
+        for param in ["labelCol", "weightCol"] {
+            if self.params.is_defined(param) {
+                number_field(&self.params, param, schema)?;
+            }
+        }
+        let columns = TrainingColumns::of(&self.params)?;
+        self.metrics(&TrainingData::collect(self.params.uid(), table, &columns).await?)
+    }
+
+    fn metrics(&self, data: &TrainingData) -> Result<LogisticRegressionSummary> {
+        let uid = self.params.uid();
+        let x = data.matrix().map_err(|source| MlError::Linear { stage: uid.into(), source })?;
+        let (model, weights) = (&self.fitted.model, data.weights.as_deref());
+        LogisticRegressionSummary::new(model, &self.decision()?, &x, &data.labels, weights)
+            .map_err(|e| MlError::stage(uid, e))
+    }
+
     fn decision(&self) -> Result<Decision> {
-        let Some(thresholds) = self.params.doubles_if_defined("thresholds")? else {
+        let Decision::Thresholds(thresholds) =
+            decision_by_thresholds(&self.params, self.fitted.model.outputs())?
+        else {
             return Ok(Decision::Threshold(self.params.double("threshold")?));
         };
-        let zeros = thresholds.iter().filter(|threshold| **threshold == 0.0).count();
-        if thresholds.len() != self.model.outputs() || zeros > 1 {
-            let expected = format!("{} numbers, one per class, at most one of them 0", self.model.outputs());
-            return Err(self.params.wrong("thresholds", expected, &ParamValue::Doubles(thresholds)));
-        }
         if self.params.is_set("threshold") {
             let threshold = self.params.double("threshold")?;
             let implied = match thresholds.as_slice() {
@@ -439,30 +414,7 @@ impl LogisticRegressionModel {
     }
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
-        let (shape, coefficients) = reader.tensor("coefficientMatrix")?;
-        let (_, intercepts) = reader.tensor("interceptVector")?;
-        let num_classes: usize = reader.value("numClasses")?;
-        let is_multinomial: bool = reader.value("isMultinomial")?;
-        let labels: Option<Vec<String>> = reader.value("labels")?;
-        let sets = if is_multinomial { num_classes } else { 1 };
-        let [rows, num_features] = shape[..] else {
-            return Err(reader.error(format!("coefficientMatrix: expected two axes, found {}", shape.len())));
-        };
-        if rows != sets || intercepts.len() != sets || num_features == 0 || num_classes == 0 {
-            return Err(
-                reader.error(format!("{rows} x {num_features} coefficients for {num_classes} classes"))
-            );
-        }
-        let model = LogisticModel { coefficients, intercepts, num_features, num_classes, is_multinomial };
-        if labels.as_ref().is_some_and(|labels| labels.len() != num_classes) {
-            return Err(reader.error(format!("labels: expected {num_classes}")));
-        }
-        Ok(Self {
-            params: reader.params(Self::PARAMS)?,
-            model: Arc::new(model),
-            labels: labels.map(Into::into),
-            summary: None,
-        })
+        Ok(Self { params: reader.params(Self::PARAMS)?, fitted: Fitted::load(reader)?, summary: None })
     }
 }
 
@@ -475,23 +427,13 @@ impl Stage for LogisticRegressionModel {
     stage_basics!("LogisticRegressionModel");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
-        let rows = self.model.intercepts.len();
-        writer.tensor("coefficientMatrix", &[rows, self.model.num_features], &self.model.coefficients);
-        writer.tensor("interceptVector", &[rows], &self.model.intercepts);
-        writer.value("numClasses", &self.model.num_classes)?;
-        writer.value("isMultinomial", &self.model.is_multinomial)?;
-        writer.value("labels", &self.labels)
+        self.fitted.write(writer)
     }
 }
 
 impl Transformer for LogisticRegressionModel {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
-        self.params.validate()?;
-        features_length(&self.params, schema)?;
-        let function = LogisticFunction::new(self.model.clone(), self.decision()?, self.labels.clone());
-        let name = |param: &str| self.params.text(param);
-        let outputs = [name("rawPredictionCol")?, name("probabilityCol")?, name("predictionCol")?];
-        Ok(vec![Step::new(Arc::new(function), [name("featuresCol")?], outputs)])
+        self.fitted.steps(&self.params, self.decision()?, schema)
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {

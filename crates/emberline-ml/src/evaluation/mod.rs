@@ -1,13 +1,20 @@
 //! Evaluators: from a table with predictions to a number.
 
+mod binary;
+mod clustering;
 mod multiclass;
+mod regression;
+mod scored;
 
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
 use futures::future::BoxFuture;
 
+pub use binary::BinaryClassificationEvaluator;
+pub use clustering::ClusteringEvaluator;
 pub use multiclass::MulticlassClassificationEvaluator;
+pub use regression::RegressionEvaluator;
 
 use crate::error::Result;
 use crate::params::ParamMap;

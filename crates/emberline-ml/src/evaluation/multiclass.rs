@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::dataframe::DataFrame;
-use datafusion::prelude::ident;
-use futures::TryStreamExt;
 use futures::future::BoxFuture;
 
 use super::Evaluator;
+use super::scored::Scored;
 use crate::error::{MlError, Result};
 use crate::metrics::{MetricError, Multiclass, MulticlassMetric, log_loss};
 use crate::params::shared::{LABEL_COL, PREDICTION_COL, PROBABILITY_COL, WEIGHT_COL};
@@ -101,56 +97,13 @@ impl MulticlassClassificationEvaluator {
     /// As [`Evaluator::evaluate`].
     pub async fn counts(&self, table: &DataFrame) -> Result<Multiclass> {
         self.params.validate()?;
-        let rows = self.rows(table).await?;
-        let column = |get: fn(&Row) -> f64| rows.iter().map(get).collect::<Vec<_>>();
-        let weights = column(|row| row.weight);
-        let (labels, predictions) = (column(|row| row.label), column(|row| row.prediction));
-        Multiclass::new(&labels, &predictions, Some(&weights)).map_err(|e| self.failed(e))
+        let scored = Scored::collect(&self.params, table, "predictionCol", false).await?;
+        Multiclass::new(&scored.labels, &scored.predictions, scored.weights.as_deref())
+            .map_err(|e| self.failed(e))
     }
 
     fn failed(&self, error: MetricError) -> MlError {
         MlError::stage(self.params.uid(), error)
-    }
-
-    /// The rows, sorted, so that weighted sums do not depend on the order they came in.
-    async fn rows(&self, table: &DataFrame) -> Result<Vec<Row>> {
-        let mut columns = Vec::new();
-        for param in ["labelCol", "predictionCol", "weightCol"] {
-            if !self.params.is_defined(param) {
-                continue;
-            }
-            let field = input_field(&self.params, param, table.schema().as_arrow())?;
-            if !field.data_type().is_numeric() {
-                return Err(MlError::ColumnType {
-                    stage: self.params.uid().into(),
-                    column: field.name().clone(),
-                    expected: "numbers".into(),
-                    found: field.data_type().clone(),
-                });
-            }
-            columns.push(ident(field.name()));
-        }
-        let mut batches = table.clone().select(columns)?.execute_stream().await?;
-        let mut rows = Vec::new();
-        while let Some(batch) = batches.try_next().await? {
-            let columns =
-                batch.columns().iter().map(|c| cast(c, &DataType::Float64)).collect::<Result<Vec<_>, _>>()?;
-            for i in 0..batch.num_rows() {
-                let value = |column: usize| {
-                    let column = columns.get(column)?.as_primitive::<Float64Type>();
-                    column.is_valid(i).then(|| column.value(i))
-                };
-                let weight = if columns.len() > 2 { value(2) } else { Some(1.0) };
-                if let (Some(label), Some(prediction), Some(weight)) = (value(0), value(1), weight) {
-                    rows.push(Row { label, prediction, weight });
-                }
-            }
-        }
-        rows.sort_by(|a, b| {
-            let by_label = a.label.total_cmp(&b.label).then(a.prediction.total_cmp(&b.prediction));
-            by_label.then(a.weight.total_cmp(&b.weight))
-        });
-        Ok(rows)
     }
 
     async fn log_loss(&self, table: &DataFrame) -> Result<f64> {
@@ -158,9 +111,9 @@ impl MulticlassClassificationEvaluator {
         let probability = input_field(&self.params, "probabilityCol", schema)?;
         let columns = TrainingColumns {
             features: probability.name().clone(),
-            label: input_field(&self.params, "labelCol", schema)?.name().clone(),
+            label: Some(input_field(&self.params, "labelCol", schema)?.name().clone()),
             weight: self.params.text_if_defined("weightCol")?,
-            fold: None,
+            name: None,
         };
         let data = TrainingData::collect(self.params.uid(), table, &columns).await?;
         let classes = vector_length(probability.data_type()).unwrap_or_default();
@@ -174,13 +127,6 @@ setters!(MulticlassClassificationEvaluator {
     probability_col: &str => "probabilityCol", metric_name: &str => "metricName", metric_label: f64 => "metricLabel",
     beta: f64 => "beta", eps: f64 => "eps",
 });
-
-#[derive(Debug)]
-struct Row {
-    label: f64,
-    prediction: f64,
-    weight: f64,
-}
 
 impl Stage for MulticlassClassificationEvaluator {
     stage_basics!("MulticlassClassificationEvaluator");

@@ -65,7 +65,7 @@ pub enum LinearError {
         /// MLlib's name of the parameter.
         name: &'static str,
         /// What is allowed.
-        expected: &'static str,
+        expected: String,
         /// What was given.
         found: String,
     },
@@ -74,6 +74,33 @@ pub enum LinearError {
     TooManyClasses {
         /// Number of classes in the labels.
         classes: usize,
+    },
+    /// Labels that do not vary can't be scaled to unit deviation, which a penalty is relative to.
+    #[error(
+        "label: expected labels that differ, found {found} in every row; with regParam {reg_param} and without an \
+             intercept there is no solution"
+    )]
+    ConstantLabel {
+        /// The label of all rows.
+        found: f64,
+        /// The strength of the penalty.
+        reg_param: f64,
+    },
+    /// The normal equations would not fit in memory.
+    #[error("solver: normal takes at most {limit} features, found {features}; use auto or l-bfgs")]
+    TooManyFeatures {
+        /// Number of features.
+        features: usize,
+        /// Largest number supported.
+        limit: usize,
+    },
+    /// A label is NaN or infinite.
+    #[error("label: expected a finite number, found {found} in row {row}")]
+    Value {
+        /// The row.
+        row: usize,
+        /// The value there.
+        found: f64,
     },
     /// The model would not fit in memory.
     #[error(

@@ -7,13 +7,13 @@ use super::{LinearError, Matrix};
 const COEFFICIENTS_MAX: usize = 1 << 28;
 
 /// Rows with their class and weight.
-pub(super) struct Examples {
+pub(crate) struct Examples {
     /// Class of each row.
-    pub(super) classes: Vec<usize>,
+    pub(crate) classes: Vec<usize>,
     /// Weight of each row; a row of weight 0 takes no part.
-    pub(super) weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
     /// Total weight of each class.
-    pub(super) histogram: Vec<f64>,
+    pub(crate) histogram: Vec<f64>,
 }
 
 impl Examples {
@@ -21,7 +21,7 @@ impl Examples {
     ///
     /// # Errors
     /// Labels that are not class numbers, weights that are not finite and non-negative, and lengths that differ.
-    pub(super) fn new(
+    pub(crate) fn new(
         x: &Matrix<'_>,
         labels: &[f64],
         weights: Option<&[f64]>,
@@ -29,16 +29,7 @@ impl Examples {
     ) -> Result<Self, LinearError> {
         let rows = x.rows();
         check_length("label", rows, labels.len())?;
-        let weights = weights.map_or_else(|| vec![1.0; rows], <[f64]>::to_vec);
-        check_length("weight", rows, weights.len())?;
-        if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
-            return Err(LinearError::Weight { row, found: weights[row] });
-        }
-        // An empty sum is -0.0.
-        let weight = weights.iter().sum::<f64>() + 0.0;
-        if weight == 0.0 || x.columns() == 0 {
-            return Err(LinearError::Empty { rows, features: x.columns(), weight });
-        }
+        let weights = checked_weights(x, weights)?;
         let limit = COEFFICIENTS_MAX / x.columns();
         let largest = num_classes.unwrap_or(limit).saturating_sub(1);
         let outside = |l: &f64| !(*l >= 0.0 && l.fract() == 0.0 && *l <= largest as f64);
@@ -66,6 +57,25 @@ impl Examples {
     }
 }
 
-fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), LinearError> {
+/// The weight of each row of `x`, 1 unless given.
+///
+/// # Errors
+/// Weights that are not finite and non-negative or too few, and data that nothing can be learned from.
+pub(crate) fn checked_weights(x: &Matrix<'_>, weights: Option<&[f64]>) -> Result<Vec<f64>, LinearError> {
+    let rows = x.rows();
+    let weights = weights.map_or_else(|| vec![1.0; rows], <[f64]>::to_vec);
+    check_length("weight", rows, weights.len())?;
+    if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+        return Err(LinearError::Weight { row, found: weights[row] });
+    }
+    // An empty sum is -0.0.
+    let weight = weights.iter().sum::<f64>() + 0.0;
+    if weight == 0.0 || x.columns() == 0 {
+        return Err(LinearError::Empty { rows, features: x.columns(), weight });
+    }
+    Ok(weights)
+}
+
+pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), LinearError> {
     if found == expected { Ok(()) } else { Err(LinearError::Length { what, expected, found }) }
 }

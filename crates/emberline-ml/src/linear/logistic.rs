@@ -1,10 +1,10 @@
 //! Training of a logistic regression.
 
 use super::examples::Examples;
-use super::minimizer::{Minimizer, Stop};
+use super::minimizer::{Minimizer, Region, Stop};
 use super::moments::Moments;
 use super::objective::{Evaluation, Objective};
-use super::{LinearError, LogisticModel, Matrix};
+use super::{LinearError, LinearOptions, LogisticModel, Matrix};
 
 /// Which likelihood is fitted: MLlib's `family`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,40 +18,29 @@ pub enum Family {
     Multinomial,
 }
 
-/// MLlib's parameters of `LogisticRegression`, with its defaults.
-#[derive(Debug, Clone, PartialEq)]
+/// MLlib's parameters of `LogisticRegression` beside those of all linear models.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogisticOptions {
-    /// Strength of the penalty, at least 0.
-    pub reg_param: f64,
-    /// Share of the L1 norm in the penalty, from 0 (ridge) to 1 (lasso).
-    pub elastic_net_param: f64,
-    /// Most iterations; 0 returns the starting point.
-    pub max_iter: usize,
-    /// Relative tolerance on the gradient's norm and on the progress of the objective.
-    pub tol: f64,
-    /// Whether to fit intercepts, which are never penalized.
-    pub fit_intercept: bool,
-    /// Whether the penalty applies to the coefficients of standardized features. Training standardizes either way.
-    pub standardization: bool,
     /// Which likelihood is fitted.
     pub family: Family,
-    /// Most threads; does not change the result.
-    pub threads: usize,
+    /// Number of classes, known where the labels come from an indexer; otherwise it is the largest label plus one.
+    pub num_classes: Option<usize>,
+    /// Bounds of the parameters; only without an L1 term.
+    pub bounds: Bounds,
 }
 
-impl Default for LogisticOptions {
-    fn default() -> Self {
-        Self {
-            reg_param: 0.0,
-            elastic_net_param: 0.0,
-            max_iter: 100,
-            tol: 1e-6,
-            fit_intercept: true,
-            standardization: true,
-            family: Family::Auto,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
+/// MLlib's bounds of coefficients `[K, d]`, row major, and of intercepts `[K]`; K is 1 for the binomial family. Infinities
+/// bound nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bounds {
+    /// `lowerBoundsOnCoefficients`.
+    pub lower_coefficients: Option<Vec<f64>>,
+    /// `upperBoundsOnCoefficients`.
+    pub upper_coefficients: Option<Vec<f64>>,
+    /// `lowerBoundsOnIntercepts`.
+    pub lower_intercepts: Option<Vec<f64>>,
+    /// `upperBoundsOnIntercepts`.
+    pub upper_intercepts: Option<Vec<f64>>,
 }
 
 /// A trained model and how training went.
@@ -70,15 +59,15 @@ pub struct LogisticFit {
 /// Fits `(1/Σw) Σ w·loss + regParam · ((1-α)/2 · ‖β̃‖² + α · ‖β̃‖₁)`, where α is `elasticNetParam` and β̃ are the
 /// coefficients of standardized features (`standardization`) or the coefficients themselves.
 ///
-/// `labels` are class numbers. `num_classes` is known where the labels come from an indexer; otherwise it is the largest
-/// label plus one. Constant features get the coefficient 0. Where only one class occurs and intercepts are fitted there
-/// is nothing to train: coefficients are 0 and the intercept is infinite.
+/// `labels` are class numbers. Constant features get the coefficient 0. Where only one class occurs and intercepts are
+/// fitted there is nothing to train: coefficients are 0 and the intercept is infinite.
 ///
 /// ```
-/// # use emberline_ml::linear::{Decision, LogisticOptions, Matrix, fit};
+/// # use emberline_ml::linear::{Decision, LinearOptions, LogisticOptions, Matrix, fit_logistic};
 /// let x = Matrix::from_f32(&[-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], 1)?;
-/// let options = LogisticOptions { reg_param: 0.01, ..Default::default() };
-/// let fitted = fit(&x, &[0.0, 0.0, 1.0, 0.0, 1.0, 1.0], None, None, &options)?;
+/// let options = LinearOptions { reg_param: 0.01, ..Default::default() };
+/// let labels = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+/// let fitted = fit_logistic(&x, &labels, None, &LogisticOptions::default(), &options)?;
 /// assert!(fitted.model.coefficients[0] > 0.0);
 /// assert_eq!(fitted.model.predict(&[-1.5, 1.5], &Decision::Likeliest), [1.0]);
 /// # Ok::<(), emberline_ml::linear::LinearError>(())
@@ -86,23 +75,25 @@ pub struct LogisticFit {
 ///
 /// # Errors
 /// Settings outside their range, labels, weights or features that are not as described above, or no data at all.
-pub fn fit(
+pub fn fit_logistic(
     x: &Matrix<'_>,
     labels: &[f64],
     weights: Option<&[f64]>,
-    num_classes: Option<usize>,
-    options: &LogisticOptions,
+    problem: &LogisticOptions,
+    options: &LinearOptions,
 ) -> Result<LogisticFit, LinearError> {
-    let problem = Problem { options: options.clone(), part: 0 };
-    let mut fits = fit_many(x, labels, &[weights], num_classes, &[problem])?;
+    let only = LogisticProblem { logistic: problem.clone(), options: options.clone(), part: 0 };
+    let mut fits = fit_logistic_many(x, labels, &[weights], &[only])?;
     fits.remove(0)
 }
 
 /// One of several problems over one matrix.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
-    /// Its settings; `threads` of the first problem holds for all.
-    pub options: LogisticOptions,
+pub struct LogisticProblem {
+    /// What is of logistic regression alone.
+    pub logistic: LogisticOptions,
+    /// The rest; `threads` of the first problem holds for all.
+    pub options: LinearOptions,
     /// Which weights of the rows are its own: a place in `parts`. A row of weight 0 takes no part in it.
     pub part: usize,
 }
@@ -114,41 +105,50 @@ const GROUP_COLUMNS: usize = 64;
 /// Fits several problems over one matrix at once: one pass over the rows serves all that have not converged.
 ///
 /// Parts are weights of the rows, so that the training rows of a fold are a mask, and nothing is copied. The strongest
-/// penalties come first, and weaker ones start where they ended. Each answer has the objective that [`fit`] finds, to
-/// within `tol`, and not the same bits.
+/// penalties come first, and weaker ones start where they ended. Each answer has the objective that [`fit_logistic`]
+/// finds, to within `tol`, and not the same bits.
 ///
 /// ```
-/// # use emberline_ml::linear::{LogisticOptions, Matrix, Problem, fit_many};
+/// # use emberline_ml::linear::{LinearOptions, LogisticOptions, LogisticProblem, Matrix, fit_logistic_many};
 /// let x = Matrix::from_f32(&[-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], 1)?;
 /// let labels = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
 /// let but_the_last = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0];
-/// let options = |reg_param| LogisticOptions { reg_param, ..Default::default() };
-/// let problems = [Problem { options: options(0.1), part: 0 }, Problem { options: options(0.01), part: 1 }];
-/// let fits = fit_many(&x, &labels, &[None, Some(&but_the_last)], None, &problems)?;
+/// let problem = |reg_param, part| LogisticProblem {
+///     logistic: LogisticOptions::default(),
+///     options: LinearOptions { reg_param, ..Default::default() },
+///     part,
+/// };
+/// let fits = fit_logistic_many(&x, &labels, &[None, Some(&but_the_last)], &[problem(0.1, 0), problem(0.01, 1)])?;
 /// assert!(fits[0].as_ref().unwrap().model.coefficients[0] > 0.0);
 /// # Ok::<(), emberline_ml::linear::LinearError>(())
 /// ```
 ///
 /// # Errors
 /// When the features are not finite. What is wrong with one problem or one part is that problem's result.
-pub fn fit_many(
+pub fn fit_logistic_many(
     x: &Matrix<'_>,
     labels: &[f64],
     parts: &[Option<&[f64]>],
-    num_classes: Option<usize>,
-    problems: &[Problem],
+    problems: &[LogisticProblem],
 ) -> Result<Vec<Result<LogisticFit, LinearError>>, LinearError> {
+    let classes = problems.first().and_then(|problem| problem.logistic.num_classes);
+    let part = |weights: &Option<&[f64]>| Examples::new(x, labels, *weights, classes);
+    let examples: Vec<Result<Examples, LinearError>> = parts.iter().map(part).collect();
+    if let [Err(error)] = examples.as_slice() {
+        return Err(error.clone());
+    }
     x.check_finite()?;
-    let part = |weights: &Option<&[f64]>| {
-        let examples = Examples::new(x, labels, *weights, num_classes)?;
+    let with_moments = |examples: Result<Examples, LinearError>| {
+        let examples = examples?;
         let moments = Moments::new(x, &examples.weights);
         Ok((examples, moments))
     };
-    let parts: Vec<Result<(Examples, Moments), LinearError>> = parts.iter().map(part).collect();
+    let parts: Vec<Result<(Examples, Moments), LinearError>> =
+        examples.into_iter().map(with_moments).collect();
     let mut fits: Vec<Option<Result<LogisticFit, LinearError>>> = Vec::new();
     let mut tasks = Vec::new();
     for (i, problem) in problems.iter().enumerate() {
-        let (fit, task) = match Task::prepare(i, problem, &parts) {
+        let (fit, task) = match prepare(i, problem, &parts) {
             Ok(Begun::Task(task)) => (None, Some(*task)),
             Ok(Begun::Fit(fit)) => (Some(Ok(fit)), None),
             Err(error) => (Some(Err(error)), None),
@@ -161,49 +161,47 @@ pub fn fit_many(
     let mut solved: Vec<Solution> = Vec::new();
     let mut waiting = tasks.into_iter().peekable();
     while waiting.peek().is_some() {
-        let mut group: Vec<Task<'_>> = Vec::new();
+        let mut group = Vec::new();
         let mut columns = 0;
-        while let Some(task) = waiting.next_if(|task| {
-            columns < GROUP_COLUMNS
-                || group.last().is_some_and(|last| last.options.reg_param == task.options.reg_param)
-        }) {
+        let mut strength = f64::NAN;
+        while let Some(mut task) =
+            waiting.next_if(|task| columns < GROUP_COLUMNS || strength == task.options.reg_param)
+        {
             columns += task.objective.sets;
+            strength = task.options.reg_param;
+            task.begin(&solved);
             group.push(task);
         }
-        for task in &mut group {
-            task.begin(&solved);
-        }
         while !group.is_empty() {
-            let rest = step_until_one_ends(x, group, threads, |task, stop| {
+            group = step_until_one_ends(x, group, threads, |task, stop| {
                 let (index, solution, fit) = task.finish(x.columns(), stop);
                 solved.retain(|known| !known.serves(&solution));
                 solved.push(solution);
                 fits[index] = Some(Ok(fit));
             });
-            group = rest;
         }
     }
     Ok(fits.into_iter().flatten().collect())
 }
 
 /// Runs passes for all tasks until at least one of them ends; returns the others.
-fn step_until_one_ends<'a>(
+fn step_until_one_ends<'a, L: Loss>(
     x: &Matrix<'_>,
-    mut tasks: Vec<Task<'a>>,
+    mut tasks: Vec<Task<'a, L>>,
     threads: usize,
-    mut ended: impl FnMut(Task<'a>, Stop),
-) -> Vec<Task<'a>> {
-    let objectives: Vec<&Objective<'_>> = tasks.iter().map(|task| &task.objective).collect();
-    let mut evaluation = Evaluation::new(*x, &objectives, threads);
+    mut ended: impl FnMut(Task<'a, L>, Stop),
+) -> Vec<Task<'a, L>> {
+    let sets: Vec<usize> = tasks.iter().map(|task| task.objective.sets).collect();
+    let mut evaluation = Evaluation::new(*x, &sets, threads);
     let mut gradients: Vec<Vec<f64>> =
         tasks.iter().map(|task| vec![0.0; task.minimizer.trial().len()]).collect();
     loop {
-        let objectives: Vec<&Objective<'_>> = tasks.iter().map(|task| &task.objective).collect();
+        let objectives: Vec<&Objective<'_, L>> = tasks.iter().map(|task| &task.objective).collect();
         let parameters: Vec<&[f64]> = tasks.iter().map(|task| task.minimizer.trial()).collect();
         let mut into: Vec<&mut [f64]> = gradients.iter_mut().map(Vec::as_mut_slice).collect();
         let values = evaluation.run(&objectives, &parameters, &mut into);
         let told = tasks.iter_mut().zip(values).zip(&gradients);
-        let stops: Vec<_> =
+        let stops: Vec<Option<Stop>> =
             told.map(|((task, value), gradient)| task.minimizer.tell(value, gradient)).collect();
         if stops.iter().all(Option::is_none) {
             continue;
@@ -219,20 +217,26 @@ fn step_until_one_ends<'a>(
     }
 }
 
+/// The loss of a row: its number, weight and margins, which are replaced by derivatives.
+trait Loss: Fn(usize, f64, &mut [f64]) -> f64 + Sync {}
+impl<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Loss for L {}
+
 /// A problem in progress.
-struct Task<'a> {
+struct Task<'a, L> {
     index: usize,
     part: usize,
-    options: &'a LogisticOptions,
+    options: &'a LinearOptions,
     multinomial: bool,
+    bounded: bool,
     classes: usize,
-    objective: Objective<'a>,
+    objective: Objective<'a, L>,
+    region: Region,
     minimizer: Minimizer,
 }
 
 /// A problem to be solved, or one that is solved already.
-enum Begun<'a> {
-    Task(Box<Task<'a>>),
+enum Begun<'a, L> {
+    Task(Box<Task<'a, L>>),
     Fit(LogisticFit),
 }
 
@@ -240,6 +244,7 @@ enum Begun<'a> {
 struct Solution {
     part: usize,
     fit_intercept: bool,
+    bounded: bool,
     parameters: Vec<f64>,
 }
 
@@ -248,55 +253,81 @@ impl Solution {
     fn serves(&self, other: &Self) -> bool {
         self.part == other.part
             && self.fit_intercept == other.fit_intercept
+            && !self.bounded
+            && !other.bounded
             && self.parameters.len() == other.parameters.len()
     }
 }
 
-impl<'a> Task<'a> {
-    fn prepare(
-        index: usize,
-        problem: &'a Problem,
-        parts: &'a [Result<(Examples, Moments), LinearError>],
-    ) -> Result<Begun<'a>, LinearError> {
-        let options = &problem.options;
-        options.validate()?;
-        let (examples, moments) = parts[problem.part].as_ref().map_err(Clone::clone)?;
-        let classes = examples.histogram.len();
-        let multinomial = options.is_multinomial(classes)?;
-        if options.fit_intercept && examples.histogram.iter().filter(|&&weight| weight > 0.0).count() == 1 {
-            return Ok(Begun::Fit(one_class(moments.mean.len(), examples, multinomial)));
+fn prepare<'a>(
+    index: usize,
+    problem: &'a LogisticProblem,
+    parts: &'a [Result<(Examples, Moments), LinearError>],
+) -> Result<Begun<'a, impl Loss>, LinearError> {
+    let LogisticProblem { logistic, options, part } = problem;
+    options.validate()?;
+    let (examples, moments) = parts[*part].as_ref().map_err(Clone::clone)?;
+    let (classes, features) = (examples.histogram.len(), moments.mean.len());
+    let multinomial = logistic.is_multinomial(classes)?;
+    let sets = if multinomial { classes } else { 1 };
+    let bounds = logistic.bounds.checked(sets, features, options)?;
+    if options.fit_intercept && examples.histogram.iter().filter(|&&weight| weight > 0.0).count() == 1 {
+        return Ok(Begun::Fit(one_class(features, examples, multinomial)));
+    }
+    let class = &examples.classes;
+    let loss = move |row: usize, weight: f64, margins: &mut [f64]| {
+        if multinomial {
+            softmax_loss(margins, class[row], weight)
+        } else {
+            logistic_loss(&mut margins[0], class[row], weight)
         }
-        let objective = Objective::new(examples, moments, multinomial, options);
-        let minimizer =
-            Minimizer::new(objective.start(), objective.l1(options), options.tol, options.max_iter);
-        Ok(Begun::Task(Box::new(Self {
-            index,
-            part: problem.part,
-            options,
-            multinomial,
-            classes,
-            objective,
-            minimizer,
-        })))
+    };
+    // An intercept that is bounded can't make up for a mean.
+    let centered = options.fit_intercept && !logistic.bounds.on_intercepts();
+    let objective = Objective::new(&examples.weights, moments, sets, centered, options, loss);
+    let mut start = start(&examples.histogram, features, sets, options.fit_intercept);
+    let region = match &bounds {
+        None => objective.l1(options),
+        Some([lower, upper]) => {
+            let lower = objective.bounds(&lower.0, &lower.1);
+            let upper = objective.bounds(&upper.0, &upper.1);
+            start.iter_mut().zip(&lower).zip(&upper).for_each(|((s, l), u)| *s = s.max(*l).min(*u));
+            Region::Box { lower, upper }
+        }
+    };
+    let minimizer = Minimizer::new(start, region.clone(), options.tol, options.max_iter);
+    Ok(Begun::Task(Box::new(Task {
+        index,
+        part: *part,
+        options,
+        multinomial,
+        bounded: bounds.is_some(),
+        classes,
+        objective,
+        region,
+        minimizer,
+    })))
+}
+
+impl<L: Loss> Task<'_, L> {
+    fn solution(&self, parameters: Vec<f64>) -> Solution {
+        let (part, fit_intercept, bounded) = (self.part, self.options.fit_intercept, self.bounded);
+        Solution { part, fit_intercept, bounded, parameters }
     }
 
     /// Starts at a solution of the same rows with another penalty, if there is one.
     fn begin(&mut self, solved: &[Solution]) {
-        let own = Solution {
-            part: self.part,
-            fit_intercept: self.options.fit_intercept,
-            parameters: self.minimizer.trial().to_vec(),
-        };
+        let own = self.solution(self.minimizer.trial().to_vec());
         if let Some(solution) = solved.iter().find(|solution| solution.serves(&own)) {
-            let (start, l1) = (solution.parameters.clone(), self.objective.l1(self.options));
-            self.minimizer = Minimizer::new(start, l1, self.options.tol, self.options.max_iter);
+            let (start, region) = (solution.parameters.clone(), self.region.clone());
+            self.minimizer = Minimizer::new(start, region, self.options.tol, self.options.max_iter);
         }
     }
 
     fn finish(self, features: usize, stop: Stop) -> (usize, Solution, LogisticFit) {
-        let (parameters, objective_history) = self.minimizer.into_result();
+        let (parameters, objective_history) = self.minimizer.result();
         let (mut coefficients, mut intercepts) = self.objective.unscale(&parameters);
-        if self.multinomial {
+        if self.multinomial && !self.bounded {
             // Adding a constant to every class changes no probability. MLlib takes the centred one among these
             // solutions where no penalty does.
             if self.options.reg_param == 0.0 {
@@ -313,33 +344,12 @@ impl<'a> Task<'a> {
             num_classes: self.classes,
             is_multinomial: self.multinomial,
         };
-        let solution = Solution { part: self.part, fit_intercept: self.options.fit_intercept, parameters };
         let iterations = objective_history.len() - 1;
-        (self.index, solution, LogisticFit { model, iterations, objective_history, stop })
+        (self.index, self.solution(parameters), LogisticFit { model, iterations, objective_history, stop })
     }
 }
 
 impl LogisticOptions {
-    fn validate(&self) -> Result<(), LinearError> {
-        let not_negative = |v: f64| v.is_finite() && v >= 0.0;
-        let checks = [
-            ("regParam", self.reg_param, not_negative(self.reg_param), "a finite number of at least 0"),
-            ("tol", self.tol, not_negative(self.tol), "a finite number of at least 0"),
-            (
-                "elasticNetParam",
-                self.elastic_net_param,
-                (0.0..=1.0).contains(&self.elastic_net_param),
-                "a number from 0 to 1",
-            ),
-        ];
-        match checks.into_iter().find(|(_, _, valid, _)| !valid) {
-            None => Ok(()),
-            Some((name, found, _, expected)) => {
-                Err(LinearError::Setting { name, expected, found: found.to_string() })
-            }
-        }
-    }
-
     fn is_multinomial(&self, classes: usize) -> Result<bool, LinearError> {
         match self.family {
             Family::Auto => Ok(classes > 2),
@@ -348,6 +358,106 @@ impl LogisticOptions {
             Family::Binomial => Ok(false),
         }
     }
+}
+
+impl Bounds {
+    fn on_intercepts(&self) -> bool {
+        let bounds = [&self.lower_intercepts, &self.upper_intercepts];
+        bounds.into_iter().flatten().flatten().any(|bound| bound.is_finite())
+    }
+
+    /// Lower and upper bounds of coefficients `[K, d]` and intercepts `[K]`, or `None` without any.
+    fn checked(
+        &self,
+        sets: usize,
+        features: usize,
+        options: &LinearOptions,
+    ) -> Result<Option<[(Vec<f64>, Vec<f64>); 2]>, LinearError> {
+        let given = [
+            ("lowerBoundsOnCoefficients", &self.lower_coefficients, sets * features),
+            ("upperBoundsOnCoefficients", &self.upper_coefficients, sets * features),
+            ("lowerBoundsOnIntercepts", &self.lower_intercepts, sets),
+            ("upperBoundsOnIntercepts", &self.upper_intercepts, sets),
+        ];
+        if given.iter().all(|(_, bounds, _)| bounds.is_none()) {
+            return Ok(None);
+        }
+        let wrong = |name, expected: String, found: String| LinearError::Setting { name, expected, found };
+        if options.elastic_net_param != 0.0 {
+            let expected = "0, since bounds go with an L2 penalty alone".to_string();
+            return Err(wrong("elasticNetParam", expected, options.elastic_net_param.to_string()));
+        }
+        for (name, bounds, length) in given {
+            let Some(bounds) = bounds else { continue };
+            if bounds.len() != length || bounds.iter().any(|bound| bound.is_nan()) {
+                let expected = format!("{length} numbers, for {sets} x {features} coefficients");
+                return Err(wrong(name, expected, format!("{bounds:?}")));
+            }
+            if length == sets && name.ends_with("Intercepts") && !options.fit_intercept {
+                return Err(wrong(
+                    name,
+                    "no value, since fitIntercept is false".into(),
+                    format!("{bounds:?}"),
+                ));
+            }
+        }
+        let or = |bounds: &Option<Vec<f64>>, length: usize, infinity: f64| {
+            bounds.clone().unwrap_or_else(|| vec![infinity; length])
+        };
+        let side = |coefficients, intercepts, infinity| {
+            (or(coefficients, sets * features, infinity), or(intercepts, sets, infinity))
+        };
+        let lower = side(&self.lower_coefficients, &self.lower_intercepts, f64::NEG_INFINITY);
+        let upper = side(&self.upper_coefficients, &self.upper_intercepts, f64::INFINITY);
+        for (name, lower, upper) in [
+            ("lowerBoundsOnCoefficients", &lower.0, &upper.0),
+            ("lowerBoundsOnIntercepts", &lower.1, &upper.1),
+        ] {
+            if let Some(i) = (0..lower.len()).find(|&i| lower[i] > upper[i]) {
+                let expected = format!("at most the upper bound {} in place {i}", upper[i]);
+                return Err(wrong(name, expected, lower[i].to_string()));
+            }
+        }
+        Ok(Some([lower, upper]))
+    }
+}
+
+/// MLlib's starting point `[d + 1, K]`: zero coefficients and the intercepts of the class frequencies.
+fn start(histogram: &[f64], features: usize, sets: usize, intercept: bool) -> Vec<f64> {
+    let mut start = vec![0.0; features * sets];
+    if intercept && sets == 1 {
+        start.push((histogram[1] / histogram[0]).ln());
+    } else if intercept {
+        let smoothed: Vec<f64> = histogram.iter().map(|count| count.ln_1p()).collect();
+        let mean = smoothed.iter().sum::<f64>() / smoothed.len() as f64;
+        start.extend(smoothed.iter().map(|s| s - mean));
+    }
+    start
+}
+
+/// `weight · log(1 + e^-m)` for class 1, `weight · log(1 + e^m)` for class 0; replaces the margin by its derivative.
+fn logistic_loss(margin: &mut f64, class: usize, weight: f64) -> f64 {
+    let signed = if class == 1 { *margin } else { -*margin };
+    // e^-|m| never overflows.
+    let small = (-signed.abs()).exp();
+    let loss = small.ln_1p() - signed.min(0.0);
+    let wrong = if signed > 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
+    *margin = if class == 1 { -weight * wrong } else { weight * wrong };
+    weight * loss
+}
+
+/// `-weight · log softmax(margins)[class]`; replaces the margins by their derivatives.
+fn softmax_loss(margins: &mut [f64], class: usize, weight: f64) -> f64 {
+    let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let own = margins[class] - largest;
+    let mut sum = 0.0;
+    for margin in margins.iter_mut() {
+        *margin = (*margin - largest).exp();
+        sum += *margin;
+    }
+    margins.iter_mut().for_each(|margin| *margin *= weight / sum);
+    margins[class] -= weight;
+    weight * (sum.ln() - own)
 }
 
 /// The model that always answers the only class there is.

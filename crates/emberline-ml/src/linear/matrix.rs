@@ -54,7 +54,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Consecutive rows in double precision; `scratch` holds them where they have to be widened.
-    pub(super) fn block<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f64>) -> &'s [f64]
+    pub(crate) fn block<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f64>) -> &'s [f64]
     where
         'a: 's,
     {
@@ -70,7 +70,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// One row in double precision.
-    pub(super) fn row(&self, row: usize) -> Cow<'a, [f64]> {
+    pub(crate) fn row(&self, row: usize) -> Cow<'a, [f64]> {
         let range = row * self.columns..(row + 1) * self.columns;
         match self.values {
             Values::F64(values) => Cow::Borrowed(&values[range]),
@@ -79,7 +79,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Refuses NaN and infinity, naming the first place.
-    pub(super) fn check_finite(&self) -> Result<(), LinearError> {
+    pub(crate) fn check_finite(&self) -> Result<(), LinearError> {
         let found = match self.values {
             Values::F32(values) => {
                 values.iter().position(|v| !v.is_finite()).map(|at| (at, f64::from(values[at])))

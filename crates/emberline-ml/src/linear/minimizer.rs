@@ -1,13 +1,18 @@
-//! L-BFGS, and OWL-QN for functions with an L1 term, that are told values instead of asking for them.
+//! L-BFGS, OWL-QN for functions with an L1 term, and its like for bounded coordinates, that are told values instead of
+//! asking for them.
 //!
 //! [`Minimizer::trial`] is where the function is wanted next, [`Minimizer::tell`] takes its value and gradient there. The
 //! caller owns the loop, so it can drive any number of minimizers with one evaluation that serves all of them.
 //!
 //! L-BFGS: Nocedal and Wright, *Numerical Optimization*, algorithm 7.4, with a line search for the weak Wolfe conditions.
 //! OWL-QN: Andrew and Gao, *Scalable Training of L1-Regularized Log-Linear Models*, 2007, with one L1 weight per coordinate.
-//! The rules for stopping are Breeze's, hence MLlib's.
+//! Bounds are kept in the same way: coordinates that stand at a bound and would leave it rest, no coordinate moves against
+//! its own descent, and steps are clamped (Bertsekas, *Projected Newton Methods for Optimization Problems with Simple
+//! Constraints*, 1982). The rules for stopping are Breeze's, hence MLlib's.
 
 use std::collections::VecDeque;
+
+use super::LinearOptions;
 
 /// Correction pairs kept, as in MLlib.
 const MEMORY: usize = 10;
@@ -33,9 +38,20 @@ pub enum Stop {
     MaxIter,
 }
 
+/// What there is beside the smooth function, coordinate by coordinate.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Region {
+    /// Nothing.
+    Free,
+    /// An L1 term with these weights.
+    L1(Vec<f64>),
+    /// Coordinates stay between these bounds; the start does, too.
+    Box { lower: Vec<f64>, upper: Vec<f64> },
+}
+
 /// One minimization in progress.
 pub(super) struct Minimizer {
-    l1: Option<Vec<f64>>,
+    region: Region,
     tolerance: f64,
     max_iter: usize,
     /// The best point so far, its value with the L1 term, and its gradient without.
@@ -68,10 +84,10 @@ struct Search {
 }
 
 impl Minimizer {
-    /// Starts at `start`. `l1` has one weight per coordinate.
-    pub(super) fn new(start: Vec<f64>, l1: Option<Vec<f64>>, tolerance: f64, max_iter: usize) -> Self {
+    /// Starts at `start`.
+    pub(super) fn new(start: Vec<f64>, region: Region, tolerance: f64, max_iter: usize) -> Self {
         Self {
-            l1,
+            region,
             tolerance,
             max_iter,
             gradient: vec![0.0; start.len()],
@@ -90,8 +106,8 @@ impl Minimizer {
     }
 
     /// The best point, and the values of all accepted points including the L1 term.
-    pub(super) fn into_result(self) -> (Vec<f64>, Vec<f64>) {
-        (self.point, self.history)
+    pub(super) fn result(&self) -> (Vec<f64>, Vec<f64>) {
+        (self.point.clone(), self.history.clone())
     }
 
     /// Takes the smooth part of the function at [`trial`](Self::trial) and its gradient there. Returns why it is over, or
@@ -146,8 +162,8 @@ impl Minimizer {
     fn descend(&mut self) -> Option<Stop> {
         let steepest = self.steepest();
         let mut direction = self.precondition(&steepest);
-        if self.l1.is_some() {
-            // OWL-QN: no coordinate may move against the pseudo-gradient.
+        if self.region != Region::Free {
+            // No coordinate may move against its own descent.
             for (d, s) in direction.iter_mut().zip(&steepest) {
                 if *d * *s <= 0.0 {
                     *d = 0.0;
@@ -173,36 +189,53 @@ impl Minimizer {
         for ((trial, point), direction) in self.trial.iter_mut().zip(&self.point).zip(&search.direction) {
             *trial = point + search.length * direction;
         }
-        if let Some(l1) = &self.l1 {
-            // OWL-QN: stay in the orthant; a coordinate that would cross 0 stops there.
-            for (((trial, point), direction), l1) in
-                self.trial.iter_mut().zip(&self.point).zip(&search.direction).zip(l1)
-            {
-                let orthant = if *point == 0.0 { *direction } else { *point };
-                if *l1 > 0.0 && *trial * orthant <= 0.0 {
-                    *trial = 0.0;
+        match &self.region {
+            Region::Free => {}
+            Region::L1(weights) => {
+                // OWL-QN: stay in the orthant; a coordinate that would cross 0 stops there.
+                for (((trial, point), direction), weight) in
+                    self.trial.iter_mut().zip(&self.point).zip(&search.direction).zip(weights)
+                {
+                    let orthant = if *point == 0.0 { *direction } else { *point };
+                    if *weight > 0.0 && *trial * orthant <= 0.0 {
+                        *trial = 0.0;
+                    }
+                }
+            }
+            Region::Box { lower, upper } => {
+                for ((trial, lower), upper) in self.trial.iter_mut().zip(lower).zip(upper) {
+                    *trial = trial.max(*lower).min(*upper);
                 }
             }
         }
         self.search = Some(search);
     }
 
-    /// The direction of steepest descent: minus the gradient, or minus OWL-QN's pseudo-gradient.
+    /// The direction of steepest descent: minus the gradient, or minus OWL-QN's pseudo-gradient; 0 where a bound is in the
+    /// way.
     fn steepest(&self) -> Vec<f64> {
-        let Some(l1) = &self.l1 else {
-            return self.gradient.iter().map(|g| -g).collect();
-        };
-        let coordinates = self.gradient.iter().zip(&self.point).zip(l1);
-        coordinates
-            .map(|((&gradient, &point), &l1)| {
-                if point == 0.0 {
-                    // The subgradient of smallest magnitude.
-                    -(gradient - gradient.clamp(-l1, l1))
-                } else {
-                    -(gradient + l1.copysign(point))
-                }
-            })
-            .collect()
+        let coordinates = self.gradient.iter().zip(&self.point);
+        match &self.region {
+            Region::Free => self.gradient.iter().map(|g| -g).collect(),
+            Region::L1(weights) => {
+                let descent = |((&gradient, &point), &weight): ((&f64, &f64), &f64)| {
+                    if point == 0.0 {
+                        // The subgradient of smallest magnitude.
+                        -(gradient - gradient.clamp(-weight, weight))
+                    } else {
+                        -(gradient + weight.copysign(point))
+                    }
+                };
+                coordinates.zip(weights).map(descent).collect()
+            }
+            Region::Box { lower, upper } => {
+                let descent = |((&gradient, &point), (&lower, &upper)): ((&f64, &f64), (&f64, &f64))| {
+                    let leaves = (gradient > 0.0 && point <= lower) || (gradient < 0.0 && point >= upper);
+                    if leaves { 0.0 } else { -gradient }
+                };
+                coordinates.zip(lower.iter().zip(upper)).map(descent).collect()
+            }
+        }
     }
 
     /// The two-loop recursion: the inverse Hessian's estimate applied to `vector`.
@@ -240,7 +273,35 @@ impl Minimizer {
     }
 
     fn l1_term(&self, point: &[f64]) -> f64 {
-        self.l1.as_ref().map_or(0.0, |l1| l1.iter().zip(point).map(|(weight, x)| weight * x.abs()).sum())
+        match &self.region {
+            Region::L1(weights) => weights.iter().zip(point).map(|(weight, x)| weight * x.abs()).sum(),
+            _ => 0.0,
+        }
+    }
+}
+
+/// Where a minimization ended.
+pub(super) struct Minimum {
+    pub(super) point: Vec<f64>,
+    /// Values at the start and of all accepted points, the L1 term included.
+    pub(super) history: Vec<f64>,
+    pub(super) stop: Stop,
+}
+
+/// Minimizes a function that answers its smooth part at a point and writes the gradient there.
+pub(super) fn minimize(
+    start: Vec<f64>,
+    region: Region,
+    options: &LinearOptions,
+    mut evaluate: impl FnMut(&[f64], &mut [f64]) -> f64,
+) -> Minimum {
+    let mut gradient = vec![0.0; start.len()];
+    let mut minimizer = Minimizer::new(start, region, options.tol, options.max_iter);
+    loop {
+        let value = evaluate(minimizer.trial(), &mut gradient);
+        if let Some(stop) = minimizer.tell(value, &gradient) {
+            return Minimum { point: minimizer.point, history: minimizer.history, stop };
+        }
     }
 }
 
@@ -253,7 +314,7 @@ impl Search {
     /// Accepts the trial, or narrows the bracket and chooses the next length.
     fn judge(&mut self, at: &Minimizer, value: f64, gradient: &[f64]) -> Verdict {
         self.trials += 1;
-        if at.l1.is_some() {
+        if at.region != Region::Free {
             // The projection bends the path, so the expected decrease is taken along the step made. Where that is
             // nothing, neither is the decrease, and the search has to end.
             let expected = -dot(&at.steepest(), &difference(&at.trial, &at.point));
@@ -312,19 +373,15 @@ fn add_scaled(a: &mut [f64], factor: f64, b: &[f64]) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Minimizer, Region, Stop};
 
     /// Minimizes and returns the point.
-    fn minimize(
-        start: &[f64],
-        l1: Option<Vec<f64>>,
-        f: impl Fn(&[f64]) -> (f64, Vec<f64>),
-    ) -> (Vec<f64>, Stop) {
-        let mut minimizer = Minimizer::new(start.to_vec(), l1, 1e-12, 1000);
+    fn minimize(start: &[f64], region: Region, f: impl Fn(&[f64]) -> (f64, Vec<f64>)) -> (Vec<f64>, Stop) {
+        let mut minimizer = Minimizer::new(start.to_vec(), region, 1e-12, 1000);
         loop {
             let (value, gradient) = f(minimizer.trial());
             if let Some(stop) = minimizer.tell(value, &gradient) {
-                return (minimizer.into_result().0, stop);
+                return (minimizer.point, stop);
             }
         }
     }
@@ -341,20 +398,31 @@ mod tests {
 
     #[test]
     fn follows_a_curved_valley() {
-        let (point, stop) = minimize(&[-1.2, 1.0], None, rosenbrock);
+        let (point, stop) = minimize(&[-1.2, 1.0], Region::Free, rosenbrock);
         assert!((point[0] - 1.0).abs() < 1e-8 && (point[1] - 1.0).abs() < 1e-8, "{point:?} {stop:?}");
     }
 
     #[test]
     fn l1_weights_apply_coordinate_by_coordinate() {
-        let (point, _) = minimize(&[0.0, -5.0, 5.0], Some(vec![1.0, 4.0, 0.0]), bowl);
+        let (point, _) = minimize(&[0.0, -5.0, 5.0], Region::L1(vec![1.0, 4.0, 0.0]), bowl);
         assert!((point[0] - 2.0).abs() < 1e-8 && (point[2] - 3.0).abs() < 1e-8, "{point:?}");
         assert_eq!(point[1], 0.0);
     }
 
     #[test]
+    fn bounds_hold_where_the_minimum_lies_beyond() {
+        let infinity = f64::INFINITY;
+        let bounds = Region::Box { lower: vec![-infinity, 0.0], upper: vec![0.5, infinity] };
+        let (point, stop) = minimize(&[-1.2, 1.0], bounds, rosenbrock);
+        assert!(point[0] == 0.5 && (point[1] - 0.25).abs() < 1e-8, "{point:?} {stop:?}");
+        let (point, _) =
+            minimize(&[5.0, 0.0], Region::Box { lower: vec![4.0, -1.0], upper: vec![9.0, 9.0] }, bowl);
+        assert!(point[0] == 4.0 && (point[1] - 3.0).abs() < 1e-8, "{point:?}");
+    }
+
+    #[test]
     fn a_vanishing_tolerance_ends_where_arithmetic_does() {
-        let mut minimizer = Minimizer::new(vec![0.1, 0.2], None, 0.0, 1000);
+        let mut minimizer = Minimizer::new(vec![0.1, 0.2], Region::Free, 0.0, 1000);
         let stop = loop {
             let (value, gradient) = rosenbrock(minimizer.trial());
             if let Some(stop) = minimizer.tell(value + 1.0, &gradient) {

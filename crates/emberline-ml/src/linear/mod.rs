@@ -1,8 +1,9 @@
 //! Linear models in memory: numbers in, numbers out, no Arrow and no DataFusion.
 //!
-//! [`fit`] solves MLlib's logistic regression (`ml/classification/LogisticRegression.scala`): the same objective, the
-//! same meaning of `standardization`, `elasticNetParam` and weights, the same choice among equivalent solutions. The
-//! result is a [`LogisticModel`], which predicts.
+//! [`fit_logistic`], [`fit_hinge`] and [`fit_least_squares`] solve MLlib's logistic regression, support vector machine and
+//! linear regression (`ml/classification/LogisticRegression.scala`, `LinearSVC.scala`, `ml/regression/
+//! LinearRegression.scala`): the same objectives, the same meaning of `standardization`, `elasticNetParam` and weights, the
+//! same choice among equivalent solutions. The result is a [`LogisticModel`] or a [`LinearModel`], which predicts.
 //!
 //! | stage | lives in |
 //! |---|---|
@@ -11,8 +12,9 @@
 //! | weighted means and standard deviations | `moments` |
 //! | `X·B`, a row-wise loss, and `Xᵀ·R` in one pass over row blocks | `sweep` |
 //! | loss, penalty and gradient in standardized space | `objective` |
-//! | L-BFGS and OWL-QN, fed one evaluation at a time | `minimizer` |
-//! | options, training, and the way back to the original scale | `logistic` |
+//! | L-BFGS, OWL-QN and bounds, fed one evaluation at a time | `minimizer` |
+//! | losses, training, and the way back to the original scale | `logistic`, `hinge`, `least_squares` |
+//! | least squares from products of features, solved at once | `normal_equations` |
 //! | margins, probabilities, decisions | `model` |
 //!
 //! # Own minimizer, borrowed matrix product
@@ -36,16 +38,28 @@
 
 mod error;
 mod examples;
+mod hinge;
+mod least_squares;
 mod logistic;
 mod matrix;
 mod minimizer;
 mod model;
 mod moments;
+mod normal_equations;
 mod objective;
+mod options;
 mod sweep;
 
 pub use error::LinearError;
-pub use logistic::{Family, LogisticFit, LogisticOptions, Problem, fit, fit_many};
+pub(crate) use examples::{Examples, checked_weights};
+pub use hinge::{LinearFit, LinearModel, fit_hinge};
+pub use least_squares::{Solver, fit_least_squares};
+pub use logistic::{
+    Bounds, Family, LogisticFit, LogisticOptions, LogisticProblem, fit_logistic, fit_logistic_many,
+};
 pub use matrix::Matrix;
 pub use minimizer::Stop;
 pub use model::{Decision, LogisticModel};
+pub(crate) use model::{dot, first_largest, softmax};
+pub use options::LinearOptions;
+pub(crate) use sweep::multiply_transposed;

@@ -2,6 +2,8 @@
 //!
 //! Rows are answered one by one with a fixed order of summation, so that a row's answer does not depend on its batch.
 
+use serde::{Deserialize, Serialize};
+
 use super::Matrix;
 
 /// A logistic regression on the original scale of its features.
@@ -20,16 +22,30 @@ pub struct LogisticModel {
 }
 
 /// How scores become a class.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Decision {
     /// The class of the highest score, the first among equals; for a binomial model class 1 needs more than one half.
     #[default]
     Likeliest,
-    /// MLlib's `threshold`: class 1 needs a probability above this. Multinomial models ignore it, as in MLlib.
+    /// MLlib's `threshold`: class 1 needs a probability above this, or a margin where there are no probabilities.
+    /// Multinomial models ignore it, as in MLlib.
     Threshold(f64),
     /// MLlib's `thresholds`, one per class: the class of the highest `probability / threshold`. Two of them on a binomial
     /// model mean the threshold `1 / (1 + t0/t1)`.
     Thresholds(Vec<f64>),
+}
+
+impl Decision {
+    /// The class of a row with these probabilities, of any number of classes.
+    pub(crate) fn class(&self, probability: &[f64]) -> usize {
+        match self {
+            Self::Likeliest | Self::Threshold(_) => first_largest(probability.iter().copied()),
+            Self::Thresholds(thresholds) => {
+                first_largest(probability.iter().zip(thresholds).map(|(p, t)| p / t))
+            }
+        }
+    }
 }
 
 impl LogisticModel {
@@ -74,14 +90,11 @@ impl LogisticModel {
 
     fn decide(&self, raw: &[f64], decision: &Decision) -> usize {
         if self.is_multinomial {
-            match decision {
-                Decision::Likeliest | Decision::Threshold(_) => first_largest(raw.iter().copied()),
-                Decision::Thresholds(thresholds) => {
-                    let mut probability = raw.to_vec();
-                    softmax(&mut probability);
-                    first_largest(probability.iter().zip(thresholds).map(|(p, t)| p / t))
-                }
+            let mut probability = raw.to_vec();
+            if matches!(decision, Decision::Thresholds(_)) {
+                softmax(&mut probability);
             }
+            decision.class(&probability)
         } else {
             let threshold = match decision {
                 Decision::Likeliest => 0.5,
@@ -102,7 +115,7 @@ fn sigmoid(margin: f64) -> f64 {
 }
 
 /// Softmax in place. An infinite margin takes all, as in MLlib.
-fn softmax(margins: &mut [f64]) {
+pub(crate) fn softmax(margins: &mut [f64]) {
     let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::INFINITY {
         let winner = first_largest(margins.iter().copied());
@@ -119,7 +132,7 @@ fn softmax(margins: &mut [f64]) {
 }
 
 /// Index of the largest value, the first among equals; NaN is never the largest.
-fn first_largest(values: impl Iterator<Item = f64>) -> usize {
+pub(crate) fn first_largest(values: impl Iterator<Item = f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (index, value) in values.enumerate() {
         if value > best.1 {
@@ -130,7 +143,7 @@ fn first_largest(values: impl Iterator<Item = f64>) -> usize {
 }
 
 /// Dot product in eight interleaved sums, an order that vectorizes and depends on nothing but the length.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let tail: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();

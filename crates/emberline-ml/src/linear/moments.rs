@@ -27,13 +27,20 @@ impl Moments {
         let shift = weighted_sum(x, weights, &origin, |deviation| deviation);
         let mean: Vec<f64> = origin.iter().zip(&shift).map(|(o, s)| o + s / total).collect();
         let spread = weighted_sum(x, weights, &mean, |deviation| deviation * deviation);
-        let denominator = total - squares / total;
-        let deviation = spread
-            .into_iter()
-            .map(|s| if denominator > 0.0 { (s / denominator).sqrt() } else { 0.0 })
-            .collect();
-        Self { mean, deviation }
+        Self { mean, deviation: deviations(spread, total - squares / total) }
     }
+
+    /// The same with the deviations of the population: the squared deviations are divided by W.
+    pub(super) fn of_population(x: &Matrix<'_>, weights: &[f64]) -> Self {
+        let Self { mean, .. } = Self::new(x, weights);
+        let spread = weighted_sum(x, weights, &mean, |deviation| deviation * deviation);
+        Self { mean, deviation: deviations(spread, weights.iter().sum()) }
+    }
+}
+
+/// The root of each sum of squares over the denominator.
+fn deviations(squares: Vec<f64>, denominator: f64) -> Vec<f64> {
+    squares.into_iter().map(|s| if denominator > 0.0 { (s / denominator).sqrt() } else { 0.0 }).collect()
 }
 
 /// `Σ w · term(x - center)` for every column.

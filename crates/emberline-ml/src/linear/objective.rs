@@ -1,26 +1,29 @@
-//! MLlib's regularized logistic loss, as a smooth function of standardized parameters.
+//! MLlib's regularized losses of linear models, as smooth functions of standardized parameters.
 //!
 //! Parameters are `[d + 1, K]` row major (`[d, K]` without intercepts): one row per feature and the intercepts last, `K`
 //! being 1 for the binomial family. Coefficients belong to features of unit deviation, and with an intercept also of zero
-//! mean: centring changes no optimum because the intercept is free, and speeds up convergence (SPARK-34448). The matrix
+//! mean: centring changes no optimum where the intercept is free, and speeds up convergence (SPARK-34448). The matrix
 //! itself stays as it is. Its scale is folded into the coefficients, its mean into the offsets.
 
-use super::examples::Examples;
+use super::minimizer::Region;
 use super::moments::Moments;
 use super::sweep::{Lane, Sweep};
-use super::{LogisticOptions, Matrix};
+use super::{LinearOptions, Matrix};
 
 /// The objective without its L1 term, which is the minimizer's business.
-pub(super) struct Objective<'a> {
-    examples: &'a Examples,
+///
+/// `loss` gets a row's number, weight and margins `[K]`, replaces each margin by the derivative of the weighted loss with
+/// respect to it, and returns that loss.
+pub(super) struct Objective<'a, L> {
+    weights: &'a [f64],
+    loss: L,
     total_weight: f64,
     /// Columns of the parameters: 1 for the binomial family.
     pub(super) sets: usize,
-    multinomial: bool,
     intercept: bool,
     /// `1 / σ`, or 0 for a constant feature, which so keeps the coefficient 0.
     inverse_deviation: Vec<f64>,
-    /// Means to subtract; zeros without an intercept.
+    /// Means to subtract; zeros without an intercept that is free to make up for them.
     center: Vec<f64>,
     /// Factor of `‖β̃‖² / 2` for each feature.
     l2: Vec<f64>,
@@ -35,26 +38,27 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(x: Matrix<'a>, objectives: &[&Objective<'_>], threads: usize) -> Self {
+    /// Plans passes for objectives with these numbers of `sets`.
+    pub(super) fn new(x: Matrix<'a>, sets: &[usize], threads: usize) -> Self {
         let mut columns = 0;
-        let mut starts = Vec::with_capacity(objectives.len());
-        for objective in objectives {
+        let mut starts = Vec::with_capacity(sets.len());
+        for sets in sets {
             starts.push(columns);
-            columns += objective.sets;
+            columns += sets;
         }
-        Self { sweep: Sweep::new(x, columns, objectives.len(), threads), starts, columns }
+        Self { sweep: Sweep::new(x, columns, sets.len(), threads), starts, columns }
     }
 
     /// The values at the objectives' `parameters`; writes the gradients.
-    pub(super) fn run(
+    pub(super) fn run<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync>(
         &mut self,
-        objectives: &[&Objective<'_>],
+        objectives: &[&Objective<'_, L>],
         parameters: &[&[f64]],
         gradients: &mut [&mut [f64]],
     ) -> Vec<f64> {
         let Self { sweep, starts, columns } = self;
         let columns = *columns;
-        let features = objectives[0].center.len();
+        let features = objectives.first().map_or(0, |objective| objective.center.len());
         let mut coefficients = vec![0.0; features * columns];
         let mut offsets = Vec::with_capacity(columns);
         for ((objective, parameters), &start) in objectives.iter().zip(parameters).zip(starts.iter()) {
@@ -79,68 +83,75 @@ impl<'a> Evaluation<'a> {
         })
         .collect()
     }
+
+    /// The value of a single objective.
+    pub(super) fn one<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync>(
+        &mut self,
+        objective: &Objective<'_, L>,
+        parameters: &[f64],
+        gradient: &mut [f64],
+    ) -> f64 {
+        self.run(&[objective], &[parameters], &mut [gradient]).pop().unwrap_or(f64::NAN)
+    }
 }
 
-impl<'a> Objective<'a> {
+impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
+    /// `center` says whether features are centred; see above.
     pub(super) fn new(
-        examples: &'a Examples,
+        weights: &'a [f64],
         moments: &Moments,
-        multinomial: bool,
-        options: &LogisticOptions,
+        sets: usize,
+        center: bool,
+        options: &LinearOptions,
+        loss: L,
     ) -> Self {
         let inverse_deviation = inverse(&moments.deviation);
         let strength = options.reg_param * (1.0 - options.elastic_net_param);
-        let l2 = penalty(&inverse_deviation, strength, options.standardization, 2);
-        let features = moments.mean.len();
-        let center = if options.fit_intercept { moments.mean.clone() } else { vec![0.0; features] };
         Self {
-            examples,
-            total_weight: examples.weights.iter().sum(),
-            sets: if multinomial { examples.histogram.len() } else { 1 },
-            multinomial,
+            weights,
+            loss,
+            total_weight: weights.iter().sum(),
+            sets,
             intercept: options.fit_intercept,
+            l2: penalty(&inverse_deviation, strength, options.standardization, 2),
             inverse_deviation,
-            center,
-            l2,
+            center: if center { moments.mean.clone() } else { vec![0.0; moments.mean.len()] },
         }
     }
 
-    /// The L1 weight of every parameter, or `None` where there is no L1 term.
-    pub(super) fn l1(&self, options: &LogisticOptions) -> Option<Vec<f64>> {
+    /// The L1 weight of every parameter.
+    pub(super) fn l1(&self, options: &LinearOptions) -> Region {
         let strength = options.reg_param * options.elastic_net_param;
-        if strength == 0.0 {
-            return None;
-        }
-        let features = penalty(&self.inverse_deviation, strength, options.standardization, 1);
+        let weights = l1_weights(&self.inverse_deviation, strength, options.standardization);
+        let Some(features) = weights else { return Region::Free };
         let intercepts = if self.intercept { self.sets } else { 0 };
         let each = features.iter().flat_map(|&weight| std::iter::repeat_n(weight, self.sets));
-        Some(each.chain(std::iter::repeat_n(0.0, intercepts)).collect())
+        Region::L1(each.chain(std::iter::repeat_n(0.0, intercepts)).collect())
     }
 
-    /// MLlib's starting point: zero coefficients and the intercepts of the class frequencies.
-    pub(super) fn start(&self) -> Vec<f64> {
-        let mut start = vec![0.0; self.center.len() * self.sets];
-        let histogram = &self.examples.histogram;
-        if self.intercept && !self.multinomial {
-            start.push((histogram[1] / histogram[0]).ln());
-        } else if self.intercept {
-            let smoothed: Vec<f64> = histogram.iter().map(|count| count.ln_1p()).collect();
-            let mean = smoothed.iter().sum::<f64>() / smoothed.len() as f64;
-            start.extend(smoothed.iter().map(|s| s - mean));
-        }
-        start
+    /// Bounds `[K, d]` of the coefficients and `[K]` of the intercepts as bounds of the parameters.
+    pub(super) fn bounds(&self, coefficients: &[f64], intercepts: &[f64]) -> Vec<f64> {
+        let features = self.inverse_deviation.len();
+        let scaled = |(feature, inverse): (usize, &f64)| {
+            let inverse = *inverse;
+            // A constant feature keeps the coefficient 0, wherever its bounds are.
+            (0..self.sets).map(move |set| {
+                let bound = coefficients[set * features + feature];
+                if inverse == 0.0 { 0.0 } else { bound / inverse }
+            })
+        };
+        let scaled = self.inverse_deviation.iter().enumerate().flat_map(scaled);
+        scaled.chain(intercepts.iter().copied().take(if self.intercept { self.sets } else { 0 })).collect()
     }
 
     /// The loss of a row with these margins `[K]`; replaces them by their derivatives.
     fn row_loss(&self, row: usize, margins: &mut [f64]) -> f64 {
-        let (class, weight) = (self.examples.classes[row], self.examples.weights[row]);
-        if weight == 0.0 {
-            margins.fill(0.0);
-            0.0
-        } else if self.multinomial {
-            softmax_loss(margins, class, weight)
-        } else {
-            logistic_loss(&mut margins[0], class, weight)
+        match self.weights[row] {
+            0.0 => {
+                margins.fill(0.0);
+                0.0
+            }
+            weight => (self.loss)(row, weight, margins),
         }
     }
 
@@ -190,38 +201,27 @@ impl<'a> Objective<'a> {
 }
 
 /// `1 / σ`, and 0 where σ is 0.
-fn inverse(deviation: &[f64]) -> Vec<f64> {
+pub(super) fn inverse(deviation: &[f64]) -> Vec<f64> {
     deviation.iter().map(|&d| if d == 0.0 { 0.0 } else { 1.0 / d }).collect()
 }
 
 /// The penalty's weight in standardized space: `strength` itself when the penalty is on standardized coefficients, and
 /// `strength / σ^power` when it is on the original ones.
-fn penalty(inverse_deviation: &[f64], strength: f64, standardization: bool, power: i32) -> Vec<f64> {
+pub(super) fn penalty(
+    inverse_deviation: &[f64],
+    strength: f64,
+    standardization: bool,
+    power: i32,
+) -> Vec<f64> {
     let factor = |&inverse: &f64| if standardization { 1.0 } else { inverse.powi(power) };
     inverse_deviation.iter().map(|inverse| strength * factor(inverse)).collect()
 }
 
-/// `weight · log(1 + e^-m)` for class 1, `weight · log(1 + e^m)` for class 0; replaces the margin by its derivative.
-fn logistic_loss(margin: &mut f64, class: usize, weight: f64) -> f64 {
-    let signed = if class == 1 { *margin } else { -*margin };
-    // e^-|m| never overflows.
-    let small = (-signed.abs()).exp();
-    let loss = small.ln_1p() - signed.min(0.0);
-    let wrong = if signed > 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
-    *margin = if class == 1 { -weight * wrong } else { weight * wrong };
-    weight * loss
-}
-
-/// `-weight · log softmax(margins)[class]`; replaces the margins by their derivatives.
-fn softmax_loss(margins: &mut [f64], class: usize, weight: f64) -> f64 {
-    let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let own = margins[class] - largest;
-    let mut sum = 0.0;
-    for margin in margins.iter_mut() {
-        *margin = (*margin - largest).exp();
-        sum += *margin;
-    }
-    margins.iter_mut().for_each(|margin| *margin *= weight / sum);
-    margins[class] -= weight;
-    weight * (sum.ln() - own)
+/// The L1 weight of every feature, or `None` where there is no L1 term.
+pub(super) fn l1_weights(
+    inverse_deviation: &[f64],
+    strength: f64,
+    standardization: bool,
+) -> Option<Vec<f64>> {
+    (strength != 0.0).then(|| penalty(inverse_deviation, strength, standardization, 1))
 }

@@ -137,56 +137,63 @@ fn block_rows(columns: usize) -> usize {
 
 /// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, all row major.
 fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
-    assert!(a.len() == rows * inner && b.len() == inner * columns && out.len() == rows * columns);
-    let (inner_stride, column_stride) = (inner as isize, columns as isize);
-    // SAFETY: the assertion ties every slice to the shape and the strides given with it, and `out` is borrowed mutably,
-    // so it overlaps neither input.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            inner,
-            out.as_mut_ptr(),
-            1,
-            column_stride,
-            false,
-            a.as_ptr(),
-            1,
-            inner_stride,
-            b.as_ptr(),
-            1,
-            column_stride,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    product((rows, inner, columns), (a, inner, 1), (b, columns, 1), out, false);
+}
+
+/// `out[rows, columns] = a[rows, inner] · b[columns, inner]ᵀ`, all row major.
+pub(crate) fn multiply_transposed(
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: &[f64],
+    b: &[f64],
+    out: &mut [f64],
+) {
+    product((rows, inner, columns), (a, inner, 1), (b, 1, inner), out, false);
 }
 
 /// `out[inner, columns] += aᵀ · r` for `a[rows, inner]` and `r[rows, columns]`, all row major.
-fn add_transposed_product(rows: usize, inner: usize, columns: usize, a: &[f64], r: &[f64], out: &mut [f64]) {
-    assert!(a.len() == rows * inner && r.len() == rows * columns && out.len() == inner * columns);
-    let (inner_stride, column_stride) = (inner as isize, columns as isize);
-    // SAFETY: as in `multiply`; the transpose of `a` is the same memory with its strides exchanged.
+pub(super) fn add_transposed_product(
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: &[f64],
+    r: &[f64],
+    out: &mut [f64],
+) {
+    product((inner, rows, columns), (a, 1, inner), (r, columns, 1), out, true);
+}
+
+/// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, or that added to `out`. Each factor has the strides of its rows
+/// and columns, one of which is 1; `out` is row major.
+fn product(
+    (rows, inner, columns): (usize, usize, usize),
+    (a, a_rows, a_columns): (&[f64], usize, usize),
+    (b, b_rows, b_columns): (&[f64], usize, usize),
+    out: &mut [f64],
+    add: bool,
+) {
+    assert!(a.len() == rows * inner && b.len() == inner * columns && out.len() == rows * columns);
+    assert!((a_rows, a_columns) == (inner, 1) || (a_rows, a_columns) == (1, rows));
+    assert!((b_rows, b_columns) == (columns, 1) || (b_rows, b_columns) == (1, inner));
+    // SAFETY: the assertions tie every slice to the shape and to the strides of a dense matrix or of its transpose, and
+    // `out` is borrowed mutably, so it overlaps neither input.
     unsafe {
         gemm::gemm(
-            inner,
-            columns,
             rows,
+            columns,
+            inner,
             out.as_mut_ptr(),
             1,
-            column_stride,
-            true,
+            columns as isize,
+            add,
             a.as_ptr(),
-            inner_stride,
-            1,
-            r.as_ptr(),
-            1,
-            column_stride,
-            1.0,
+            a_columns as isize,
+            a_rows as isize,
+            b.as_ptr(),
+            b_columns as isize,
+            b_rows as isize,
+            if add { 1.0 } else { 0.0 },
             1.0,
             false,
             false,

@@ -11,6 +11,12 @@ pub enum MetricError {
         /// Number of rows.
         rows: usize,
     },
+    /// Nothing to tell apart.
+    #[error("prediction: expected at least two clusters, found {found}")]
+    Clusters {
+        /// Number of clusters.
+        found: usize,
+    },
     /// Two columns differ in length.
     #[error("{column}: expected {expected} values, found {found}")]
     Length {

@@ -161,6 +161,26 @@ impl Multiclass {
         }))
     }
 
+    /// A `...ByLabel` metric of each label, in the order of [`labels`](Self::labels); nothing for the others.
+    pub fn by_label(&self, metric: MulticlassMetric, beta: f64) -> Vec<f64> {
+        let of = |class: &Class| {
+            Some(match metric {
+                MulticlassMetric::TruePositiveRateByLabel | MulticlassMetric::RecallByLabel => class.recall(),
+                MulticlassMetric::FalsePositiveRateByLabel => class.false_positive_rate(self.total),
+                MulticlassMetric::PrecisionByLabel => class.precision(),
+                MulticlassMetric::FMeasureByLabel => class.f_measure(beta),
+                _ => return None,
+            })
+        };
+        self.classes.iter().filter_map(of).collect()
+    }
+
+    /// Mean of a `...ByLabel` metric over the labels, weighted by how often they occur.
+    pub fn average_by_label(&self, metric: MulticlassMetric, beta: f64) -> f64 {
+        let shares = self.classes.iter().map(|class| class.label / self.total);
+        self.by_label(metric, beta).into_iter().zip(shares).map(|(value, share)| value * share).sum()
+    }
+
     /// Mean over the labels, weighted by how often they occur.
     fn average(&self, of: impl Fn(&Class) -> f64) -> f64 {
         self.classes.iter().map(|class| of(class) * class.label / self.total).sum()

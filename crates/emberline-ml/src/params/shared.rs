@@ -1,6 +1,6 @@
 //! Params that several stages have, declared once.
 
-use super::ParamKind::{Bool, Double, Int, Text};
+use super::ParamKind::{Bool, Double, Doubles, Int, Text};
 use super::spec::Default as D;
 use super::{Constraint, ParamSpec};
 
@@ -29,6 +29,27 @@ pub(crate) const ELASTIC_NET_PARAM: ParamSpec =
     ParamSpec::new("elasticNetParam", Double, "share of the L1 penalty: 0 is ridge, 1 is lasso")
         .default(D::Double(0.0))
         .constraint(Constraint::Between(0.0, 1.0));
+pub(crate) const MAX_ITER: ParamSpec = ParamSpec::new("maxIter", Int, "maximum number of iterations")
+    .default(D::Int(100))
+    .constraint(Constraint::AtLeast(0.0));
+pub(crate) const TOL: ParamSpec = ParamSpec::new("tol", Double, "convergence tolerance")
+    .default(D::Double(1e-6))
+    .constraint(Constraint::AtLeast(0.0));
+pub(crate) const FIT_INTERCEPT: ParamSpec =
+    ParamSpec::new("fitIntercept", Bool, "whether to fit an intercept").default(D::Bool(true));
+pub(crate) const STANDARDIZATION: ParamSpec = ParamSpec::new(
+    "standardization",
+    Bool,
+    "whether the penalty is on coefficients of standardized features; coefficients are returned as of the features \
+     themselves either way",
+)
+.default(D::Bool(true));
+pub(crate) const THRESHOLDS: ParamSpec = ParamSpec::new(
+    "thresholds",
+    Doubles,
+    "one per class, at most one of them 0: the class with the largest probability / threshold is predicted",
+)
+.constraint(Constraint::AtLeast(0.0));
 pub(crate) const ERROR_COL: ParamSpec =
     ParamSpec::new("errorCol", Text, "column that says why a row's output is null; if it is not set, none");
 pub(crate) const PARALLELISM: ParamSpec = ParamSpec::new(

@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use emberline_ml::{
-    CrossValidator, DeepImageFeaturizer, DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString,
-    LogisticRegression, MulticlassClassificationEvaluator, ParamDefault, ParamGridBuilder, ParamMap,
-    Pipeline, PipelineModel, Saved, Stage, StringIndexer, TrainValidationSplit, Transformer, load, registry,
+    BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
+    DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
+    LinearRegression, LinearSVC, LogisticRegression, MulticlassClassificationEvaluator, NaiveBayes,
+    OneVsRest, ParamDefault, ParamGridBuilder, ParamMap, Pipeline, PipelineModel, RegressionEvaluator, Saved,
+    SimilarImages, Stage, StringIndexer, TrainValidationSplit, Transformer, function_kinds, load, registry,
     save,
 };
 use emberline_table::Session;
+use emberline_table::datafusion::arrow::array::Array;
+use emberline_table::datafusion::arrow::compute::concat_batches;
+use emberline_table::datafusion::dataframe::DataFrame;
 
 /// One of every kind, set up so that it can be used.
 async fn every_kind() -> Result<Vec<Saved>> {
     let table = Session::new()
         .sql(
-            "SELECT arrow_cast([x, 1.0], 'FixedSizeList(2 x Float64)') AS features, y AS label
+            "SELECT arrow_cast([x, 1.0], 'FixedSizeList(2 x Float64)') AS features, y AS label, x AS origin
               FROM (VALUES (0.0, 0), (1.0, 1), (2.0, 1), (3.0, 0)) AS t (x, y)",
         )
         .await?;
@@ -32,7 +37,8 @@ async fn every_kind() -> Result<Vec<Saved>> {
         .num_folds(2)
         .collect_sub_models(true);
     let split = TrainValidationSplit::new(Arc::new(lr.clone()), grid, evaluator).train_ratio(0.5);
-    Ok(vec![
+    let mut all = predictors(&table).await?;
+    all.extend(vec![
         Saved::Transformer(Arc::new(validator.fit_model(&table).await?)),
         Saved::Estimator(Arc::new(validator)),
         Saved::Transformer(Arc::new(split.fit_model(&table).await?)),
@@ -49,7 +55,33 @@ async fn every_kind() -> Result<Vec<Saved>> {
         Saved::Estimator(Arc::new(indexer)),
         Saved::Transformer(Arc::new(pipeline.fit_model(&table).await?)),
         Saved::Estimator(Arc::new(pipeline)),
-    ])
+    ]);
+    Ok(all)
+}
+
+/// The stages that predict, and the evaluators of predictions.
+async fn predictors(table: &DataFrame) -> Result<Vec<Saved>> {
+    let estimators: Vec<Arc<dyn Estimator>> = vec![
+        Arc::new(KMeans::new()),
+        Arc::new(KNearestNeighborsClassifier::new().k(2)),
+        Arc::new(LinearRegression::new()),
+        Arc::new(LinearSVC::new().reg_param(0.1)),
+        Arc::new(NaiveBayes::new().model_type("gaussian")),
+        Arc::new(OneVsRest::new(Arc::new(LinearSVC::new()))),
+        Arc::new(SimilarImages::new().output_col("similar")),
+    ];
+    let mut all: Vec<Saved> = Vec::new();
+    for estimator in estimators {
+        all.push(Saved::Transformer(estimator.fit(table).await?));
+        all.push(Saved::Estimator(estimator));
+    }
+    let evaluators: [Arc<dyn Evaluator>; 3] = [
+        Arc::new(BinaryClassificationEvaluator::new()),
+        Arc::new(ClusteringEvaluator::new()),
+        Arc::new(RegressionEvaluator::new()),
+    ];
+    all.extend(evaluators.map(Saved::Evaluator));
+    Ok(all)
 }
 
 #[tokio::test]
@@ -85,6 +117,49 @@ async fn saving_and_loading_keeps_everything() -> Result<()> {
         .filter(|e| e.file_name().to_string_lossy().starts_with('.'))
         .collect();
     assert!(left.is_empty(), "temporary files stay behind: {left:?}");
+    Ok(())
+}
+
+/// Saved and loaded, described and rebuilt, in one batch or row by row: a predictor's answers are the same.
+#[tokio::test]
+async fn predictions_survive_saving_describing_and_batches() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let rows =
+        "SELECT arrow_cast([x, 1.0], 'FixedSizeList(2 x Float64)') AS features, y AS label, x AS origin
+                FROM (VALUES (0.0, 0), (1.0, 1), (2.0, 1), (3.0, 0)) AS t (x, y)";
+    let table = Session::new().sql(rows).await?;
+    let holes = table.clone().select_columns(&["features"])?.union(
+        Session::new().sql("SELECT arrow_cast(NULL, 'FixedSizeList(2 x Float64)') AS features").await?,
+    )?;
+    let batch = holes.clone().collect().await?;
+    let batch = concat_batches(&batch[0].schema(), &batch)?;
+    for (i, saved) in predictors(&table).await?.into_iter().enumerate() {
+        let Saved::Transformer(model) = saved else { continue };
+        let path = dir.path().join(i.to_string());
+        save(model.as_ref(), &path, IfExists::Fail)?;
+        let Saved::Transformer(loaded) = load(&path)? else { anyhow::bail!("{} changed", model.kind()) };
+        let steps = model.steps(&batch.schema())?;
+        let again = loaded.steps(&batch.schema())?;
+        assert_eq!((steps.len(), again.len()), (1, 1));
+        let function = &steps[0].function;
+        let inputs = [batch.column(0).clone()];
+        let expected = function.evaluate(&inputs)?.values;
+        let field = batch.schema().field(0).clone().into();
+        assert_eq!(function.return_field(&[field])?.data_type(), expected.data_type());
+        ensure!(expected.is_null(4) && expected.null_count() == 1, "{}: {expected:?}", model.kind());
+        assert_eq!(&again[0].function.evaluate(&inputs)?.values, &expected, "{}", model.kind());
+        let rebuilt = function_kinds().rebuild(&function.describe(), &function.blobs())?;
+        assert_eq!(&rebuilt.evaluate(&inputs)?.values, &expected, "{}", model.kind());
+        for row in 0..batch.num_rows() {
+            let alone = function.evaluate(&[inputs[0].slice(row, 1)])?.values;
+            assert_eq!(&alone, &expected.slice(row, 1), "{}", model.kind());
+        }
+        let empty = function.evaluate(&[inputs[0].slice(0, 0)])?.values;
+        assert_eq!((empty.len(), empty.data_type()), (0, expected.data_type()));
+        // The columns that a fit promises are those that its model adds; a vector's length is known from rows alone.
+        let added = model.transform_schema(&batch.schema())?;
+        ensure!(added.fields().len() > 1, "{} adds nothing", model.kind());
+    }
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use emberline_ml::linear::{
-    Decision, Family, LinearError, LogisticFit, LogisticModel, LogisticOptions, Matrix, Stop, fit,
+    Decision, Family, LinearError, LinearOptions, LogisticFit, LogisticModel, LogisticOptions, Matrix, Stop,
+    fit_logistic,
 };
 use serde_json::Value;
 
@@ -16,11 +17,11 @@ const OBJECTIVE_AT_DEFAULT_TOLERANCE: f64 = 1e-10;
 const OBJECTIVE_AT_TIGHT_TOLERANCE: f64 = 1e-14;
 
 /// Settings and answers of one problem in `logistic.json`.
-struct Problem {
-    settings: Value,
-    features: Vec<f64>,
-    labels: Vec<f64>,
-    weights: Vec<f64>,
+pub(crate) struct Problem {
+    pub(crate) settings: Value,
+    pub(crate) features: Vec<f64>,
+    pub(crate) labels: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
 }
 
 /// A number in [0, 1): splitmix64 of the place, as in `tools/goldens/ml.py`.
@@ -40,14 +41,14 @@ pub(crate) fn fixture(name: &str) -> Result<Value> {
 }
 
 /// Numbers of a JSON list; infinities are strings.
-fn numbers(value: &Value) -> Result<Vec<f64>> {
+pub(crate) fn numbers(value: &Value) -> Result<Vec<f64>> {
     let number = |v: &Value| v.as_f64().or_else(|| v.as_str()?.parse().ok()).context("not a number");
     value.as_array().context("not a list")?.iter().map(number).collect()
 }
 
 impl Problem {
     /// The data of `problem_data` in `tools/goldens/ml.py`.
-    fn new(settings: Value) -> Result<Self> {
+    pub(crate) fn new(settings: Value) -> Result<Self> {
         let size = |name: &str| settings[name].as_u64().map(|v| v as usize).context("not a size");
         let (rows, features, classes) = (size("rows")?, size("features")?, size("classes")?);
         let noise = settings["noise"].as_f64().context("noise")?;
@@ -75,33 +76,39 @@ impl Problem {
         Ok(Self { settings, features: x, labels, weights })
     }
 
-    fn matrix(&self) -> Result<Matrix<'_>> {
+    pub(crate) fn matrix(&self) -> Result<Matrix<'_>> {
         Ok(Matrix::from_f64(&self.features, self.features.len() / self.labels.len())?)
     }
 
-    fn options(&self, answer: &Value) -> Result<LogisticOptions> {
+    pub(crate) fn options(&self, answer: &Value) -> Result<LinearOptions> {
         let settings = &self.settings;
-        let default = LogisticOptions::default();
-        Ok(LogisticOptions {
+        let default = LinearOptions::default();
+        Ok(LinearOptions {
             reg_param: settings["regParam"].as_f64().unwrap_or(default.reg_param),
             elastic_net_param: settings["elasticNetParam"].as_f64().unwrap_or(default.elastic_net_param),
             fit_intercept: settings["fitIntercept"].as_bool().unwrap_or(default.fit_intercept),
             standardization: settings["standardization"].as_bool().unwrap_or(default.standardization),
-            family: if settings["family"] == "multinomial" { Family::Multinomial } else { Family::Auto },
             tol: answer["tol"].as_f64().context("tol")?,
             max_iter: answer["maxIter"].as_u64().context("maxIter")? as usize,
             ..default
         })
     }
 
-    fn fit(&self, options: &LogisticOptions) -> Result<LogisticFit> {
-        let weights = self.settings["weighted"].as_bool().unwrap_or(false).then_some(self.weights.as_slice());
-        Ok(fit(&self.matrix()?, &self.labels, weights, None, options)?)
+    /// The weights, where the problem has any.
+    pub(crate) fn weights(&self) -> Option<&[f64]> {
+        self.settings["weighted"].as_bool().unwrap_or(false).then_some(self.weights.as_slice())
+    }
+
+    fn fit(&self, options: &LinearOptions) -> Result<LogisticFit> {
+        let family =
+            if self.settings["family"] == "multinomial" { Family::Multinomial } else { Family::Auto };
+        let problem = LogisticOptions { family, ..Default::default() };
+        Ok(fit_logistic(&self.matrix()?, &self.labels, self.weights(), &problem, options)?)
     }
 }
 
 /// Largest difference, relative to the largest expected number.
-fn difference(found: &[f64], expected: &[f64]) -> f64 {
+pub(crate) fn difference(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let scale =
         expected.iter().copied().filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
@@ -160,8 +167,8 @@ fn the_number_of_threads_changes_no_bit() -> Result<()> {
     let labels: Vec<f64> = (0..rows).map(|i| (uniform(21, i) * 3.0).floor()).collect();
     let x = Matrix::from_f32(&x, features)?;
     let fit_on = |threads| {
-        let options = LogisticOptions { reg_param: 0.01, threads, ..Default::default() };
-        fit(&x, &labels, None, None, &options)
+        let options = LinearOptions { reg_param: 0.01, threads, ..Default::default() };
+        fit_logistic(&x, &labels, None, &LogisticOptions::default(), &options)
     };
     let expected = fit_on(1)?;
     for threads in [0, 2, 3, 64] {
@@ -192,9 +199,10 @@ fn single_precision_features_are_widened_exactly() -> Result<()> {
     let problem =
         problems()?.into_iter().find(|p| p.settings["values"] == "image").context("no image problem")?;
     let narrow: Vec<f32> = problem.features.iter().map(|&v| v as f32).collect();
-    let options = LogisticOptions { reg_param: 0.01, ..Default::default() };
+    let options = LinearOptions { reg_param: 0.01, ..Default::default() };
     let x = Matrix::from_f32(&narrow, problem.matrix()?.columns())?;
-    assert_eq!(fit(&x, &problem.labels, None, None, &options)?, problem.fit(&options)?);
+    let of_narrow = fit_logistic(&x, &problem.labels, None, &LogisticOptions::default(), &options)?;
+    assert_eq!(of_narrow, problem.fit(&options)?);
     Ok(())
 }
 
@@ -226,13 +234,15 @@ fn decisions_follow_mllib() {
 #[test]
 fn bad_input_is_named() {
     let check =
-        |x: &[f64], labels: &[f64], weights: Option<&[f64]>, options: &LogisticOptions, expected: &str| {
-            let found = Matrix::from_f64(x, 2).and_then(|x| fit(&x, labels, weights, None, options));
+        |x: &[f64], labels: &[f64], weights: Option<&[f64]>, options: &LinearOptions, expected: &str| {
+            let problem = LogisticOptions { family: Family::Auto, ..Default::default() };
+            let found =
+                Matrix::from_f64(x, 2).and_then(|x| fit_logistic(&x, labels, weights, &problem, options));
             let found = found.err().map(|error: LinearError| error.to_string()).unwrap_or_default();
             assert!(found.contains(expected), "expected {expected:?} in {found:?}");
         };
     let x = [1.0, 2.0, 3.0, 4.0];
-    let options = LogisticOptions::default();
+    let options = LinearOptions::default();
     check(&[1.0], &[0.0], None, &options, "whole rows");
     check(&[], &[], None, &options, "at least one row");
     check(&x, &[0.0], None, &options, "label: expected 2 values, found 1");
@@ -243,21 +253,22 @@ fn bad_input_is_named() {
     check(&x, &[0.0, 1.0], Some(&[1.0, -2.0]), &options, "weight: expected a finite number");
     check(&x, &[0.0, 1.0], Some(&[0.0, 0.0]), &options, "total weight of 0");
     check(&[1.0, 2.0, 3.0, f64::INFINITY], &[0.0, 1.0], None, &options, "found inf in row 1, feature 1");
-    let settings = |options: LogisticOptions, expected| check(&x, &[0.0, 2.0], None, &options, expected);
-    settings(LogisticOptions { reg_param: -1.0, ..Default::default() }, "regParam: expected");
-    settings(LogisticOptions { elastic_net_param: 1.5, ..Default::default() }, "elasticNetParam: expected");
-    settings(LogisticOptions { tol: f64::NAN, ..Default::default() }, "tol: expected");
-    settings(
-        LogisticOptions { family: Family::Binomial, ..Default::default() },
-        "at most 2 classes, found 3",
-    );
+    let settings = |options: LinearOptions, expected| check(&x, &[0.0, 2.0], None, &options, expected);
+    settings(LinearOptions { reg_param: -1.0, ..Default::default() }, "regParam: expected");
+    settings(LinearOptions { elastic_net_param: 1.5, ..Default::default() }, "elasticNetParam: expected");
+    settings(LinearOptions { tol: f64::NAN, ..Default::default() }, "tol: expected");
+    let binomial = LogisticOptions { family: Family::Binomial, ..Default::default() };
+    let found =
+        Matrix::from_f64(&x, 2).and_then(|x| fit_logistic(&x, &[0.0, 2.0], None, &binomial, &options));
+    assert!(found.is_err_and(|error| error.to_string().contains("at most 2 classes, found 3")));
 }
 
 #[test]
 fn a_limit_of_no_iterations_answers_the_class_frequencies() -> Result<()> {
-    let options = LogisticOptions { max_iter: 0, ..Default::default() };
+    let options = LinearOptions { max_iter: 0, ..Default::default() };
     let x = [1.0, -1.0, 0.5, 2.0];
-    let fitted = fit(&Matrix::from_f64(&x, 1)?, &[1.0, 1.0, 0.0, 1.0], None, None, &options)?;
+    let x = Matrix::from_f64(&x, 1)?;
+    let fitted = fit_logistic(&x, &[1.0, 1.0, 0.0, 1.0], None, &LogisticOptions::default(), &options)?;
     assert_eq!((fitted.stop, fitted.iterations), (Stop::MaxIter, 0));
     assert_eq!((fitted.model.coefficients[0], fitted.model.intercepts[0]), (0.0, 3.0_f64.ln()));
     Ok(())

@@ -6,5 +6,6 @@ mod metrics;
 mod persistence;
 mod pictures;
 mod pipeline;
+mod predictors;
 mod stages;
 mod tuning;

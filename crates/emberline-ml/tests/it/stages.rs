@@ -84,8 +84,8 @@ async fn rows_with_nulls_are_left_out_and_counted() -> Result<()> {
     let model = lr.fit_model(&holes).await?;
     assert_eq!(model.coefficients(), expected.coefficients());
     let summary = model.summary().ok_or_else(|| anyhow::anyhow!("no summary"))?;
-    assert_eq!((summary.rows, summary.rows_left_out), (400, 400));
-    assert!(summary.objective_history.windows(2).all(|pair| pair[1] <= pair[0]));
+    assert_eq!((summary.training.rows, summary.training.rows_left_out), (400, 400));
+    assert!(summary.training.objective_history.windows(2).all(|pair| pair[1] <= pair[0]));
     Ok(())
 }
 

@@ -59,7 +59,11 @@ async fn the_best_candidate_is_chosen() -> Result<()> {
     assert!(model.avg_metrics[1] > 0.95, "{:?}", model.avg_metrics);
     let best = downcast::<LogisticRegressionModel>(model.best_model.as_ref())
         .ok_or_else(|| anyhow::anyhow!("type"))?;
-    assert_eq!(best.summary().map(|summary| summary.rows), Some(300), "the best one is fitted on all rows");
+    assert_eq!(
+        best.summary().map(|summary| summary.training.rows),
+        Some(300),
+        "the best one is fitted on all rows"
+    );
     let spread = rows.repartition(Partitioning::RoundRobinBatch(3))?;
     assert_eq!(validator.fit_model(&spread).await?.avg_metrics, model.avg_metrics);
     Ok(())

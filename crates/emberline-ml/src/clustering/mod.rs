@@ -1,0 +1,5 @@
+//! Clusterings.
+
+mod k_means;
+
+pub use k_means::{KMeans, KMeansModel, KMeansSummary};

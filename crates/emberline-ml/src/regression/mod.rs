@@ -1,0 +1,5 @@
+//! Regressions.
+
+mod linear_regression;
+
+pub use linear_regression::{LinearRegression, LinearRegressionModel, LinearRegressionSummary};
