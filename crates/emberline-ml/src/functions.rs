@@ -8,7 +8,7 @@ use emberline_table::{Blob, ColumnFunction, Description, FunctionKinds, Function
 
 use crate::classification::{LABELLED_PREDICTION, LOGISTIC_REGRESSION};
 use crate::error::{MlError, Result};
-use crate::features::{INDEX_TO_STRING, STRING_INDEXER};
+use crate::features;
 use crate::image::DeepImagePredictor;
 use crate::persistence::{Saved, StageReader, StageWriter, load};
 use crate::pipeline::PipelineModel;
@@ -24,8 +24,7 @@ pub fn function_kinds() -> FunctionKinds {
     let mut kinds = FunctionKinds::built_in();
     kinds.add(LOGISTIC_REGRESSION, crate::classification::rebuild_logistic_regression);
     kinds.add(LABELLED_PREDICTION, crate::classification::rebuild_labelled_prediction);
-    kinds.add(STRING_INDEXER, crate::features::rebuild_string_indexer);
-    kinds.add(INDEX_TO_STRING, crate::features::rebuild_index_to_string);
+    features::add_function_kinds(&mut kinds);
     kinds
 }
 

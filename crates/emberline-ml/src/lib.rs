@@ -27,7 +27,11 @@ mod vectors;
 pub use classification::{LogisticRegression, LogisticRegressionModel, TrainingSummary};
 pub use error::{MlError, Result};
 pub use evaluation::{Evaluator, MulticlassClassificationEvaluator};
-pub use features::{IndexToString, StringIndexer, StringIndexerModel};
+pub use features::{
+    IndexToString, MinMaxScaler, MinMaxScalerModel, Normalizer, OneHotEncoder, OneHotEncoderModel, Pca,
+    PcaModel, SqlTransformer, StandardScaler, StandardScalerModel, StringIndexer, StringIndexerModel,
+    VectorAssembler,
+};
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor};
 pub use params::{Constraint, Param, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params};

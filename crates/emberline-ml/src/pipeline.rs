@@ -12,7 +12,11 @@ use futures::future::BoxFuture;
 use crate::attributes::labels_of;
 use crate::classification::{LabelledPrediction, LogisticRegression, LogisticRegressionModel};
 use crate::error::{MlError, Result};
-use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
+use crate::features::{
+    IndexToString, MinMaxScaler, MinMaxScalerModel, Normalizer, OneHotEncoder, OneHotEncoderModel, Pca,
+    PcaModel, SqlTransformer, StandardScaler, StandardScalerModel, StringIndexer, StringIndexerModel,
+    VectorAssembler,
+};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
@@ -152,9 +156,10 @@ macro_rules! pipeline_stages {
     };
 }
 pipeline_stages! {
-    Transformer: DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel, PipelineModel,
-        StringIndexerModel;
-    Estimator: LogisticRegression, Pipeline, StringIndexer;
+    Transformer: DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel, MinMaxScalerModel,
+        Normalizer, OneHotEncoderModel, PcaModel, PipelineModel, SqlTransformer, StandardScalerModel,
+        StringIndexerModel, VectorAssembler;
+    Estimator: LogisticRegression, MinMaxScaler, OneHotEncoder, Pca, Pipeline, StandardScaler, StringIndexer;
 }
 
 /// A fitted [`Pipeline`].
@@ -269,6 +274,10 @@ impl Transformer for PipelineModel {
             steps.extend(more);
         }
         Ok(steps)
+    }
+
+    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+        self.stages.iter().try_fold(schema.clone(), |schema, stage| stage.transform_schema(&schema))
     }
 
     fn transform(&self, table: DataFrame) -> Result<DataFrame> {

@@ -16,7 +16,7 @@ use crate::persistence::StageReader;
 use crate::stage::{Stage, Transformer, copied, input_field, stage_basics};
 
 /// The kind of the column function.
-pub(crate) const INDEX_TO_STRING: &str = "index_to_string";
+pub(super) const KIND: &str = "index_to_string";
 
 /// Gives each index its label: the labels set, or those that the column's metadata has.
 ///
@@ -87,25 +87,19 @@ struct IndexToStringFunction {
 
 impl ColumnFunction for IndexToStringFunction {
     fn describe(&self) -> Description {
-        Description::new(INDEX_TO_STRING, json!(self.labels))
+        Description::new(KIND, json!(self.labels))
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
         match inputs {
-            [input] if input.data_type().is_numeric() => {
-                Ok(Arc::new(Field::new(INDEX_TO_STRING, DataType::Utf8, true)))
-            }
+            [input] if input.data_type().is_numeric() => Ok(Arc::new(Field::new(KIND, DataType::Utf8, true))),
             [input] => Err(TableError::ColumnType {
-                function: INDEX_TO_STRING.into(),
+                function: KIND.into(),
                 column: input.name().clone(),
                 expected: "numbers".into(),
                 found: input.data_type().clone(),
             }),
-            _ => Err(TableError::ArgumentCount {
-                function: INDEX_TO_STRING.into(),
-                expected: 1,
-                found: inputs.len(),
-            }),
+            _ => Err(TableError::ArgumentCount { function: KIND.into(), expected: 1, found: inputs.len() }),
         }
     }
 
@@ -130,7 +124,7 @@ impl ColumnFunction for IndexToStringFunction {
     }
 }
 
-pub(crate) fn rebuild(
+pub(super) fn rebuild(
     description: &Description,
     _: &dyn Blobs,
     _: &FunctionKinds,

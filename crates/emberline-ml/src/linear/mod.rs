@@ -48,4 +48,6 @@ pub use error::LinearError;
 pub use logistic::{Family, LogisticFit, LogisticOptions, fit};
 pub use matrix::Matrix;
 pub use minimizer::Stop;
+pub(crate) use model::dot;
 pub use model::{Decision, LogisticModel};
+pub(crate) use sweep::add_transposed_product;

@@ -130,7 +130,7 @@ fn first_largest(values: impl Iterator<Item = f64>) -> usize {
 }
 
 /// Dot product in eight interleaved sums, an order that vectorizes and depends on nothing but the length.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let tail: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();

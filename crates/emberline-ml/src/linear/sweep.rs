@@ -167,7 +167,14 @@ fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out
 }
 
 /// `out[inner, columns] += aᵀ · r` for `a[rows, inner]` and `r[rows, columns]`, all row major.
-fn add_transposed_product(rows: usize, inner: usize, columns: usize, a: &[f64], r: &[f64], out: &mut [f64]) {
+pub(crate) fn add_transposed_product(
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: &[f64],
+    r: &[f64],
+    out: &mut [f64],
+) {
     assert!(a.len() == rows * inner && r.len() == rows * columns && out.len() == inner * columns);
     let (inner_stride, column_stride) = (inner as isize, columns as isize);
     // SAFETY: as in `multiply`; the transpose of `a` is the same memory with its strides exchanged.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use emberline_ml::{
     DeepImageFeaturizer, DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString,
-    LogisticRegression, MulticlassClassificationEvaluator, ParamDefault, ParamMap, Pipeline, PipelineModel,
-    Saved, Stage, StringIndexer, Transformer, load, registry, save,
+    LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator, Normalizer, OneHotEncoder,
+    ParamDefault, ParamMap, Pca, Pipeline, PipelineModel, Saved, SqlTransformer, Stage, StandardScaler,
+    StringIndexer, Transformer, VectorAssembler, load, registry, save,
 };
 use emberline_table::Session;
 
@@ -25,7 +26,25 @@ async fn every_kind() -> Result<Vec<Saved>> {
         DeepImageFeaturizer::new().input_col("image").output_col("features").model_name("EfficientNetLite0");
     let predictor =
         DeepImagePredictor::new().input_col("image").output_col("p").model_name("EfficientNetLite0");
+    let standard = StandardScaler::new().input_col("features").output_col("o");
+    let min_max = MinMaxScaler::new().input_col("features").output_col("o");
+    let pca = Pca::new().input_col("features").output_col("o").k(1);
+    let one_hot = OneHotEncoder::new().input_col("label").output_col("o");
+    let infinite = Normalizer::new().input_col("features").output_col("o").p(f64::INFINITY);
+    let assembler =
+        VectorAssembler::new().input_cols(vec!["features".into(), "label".into()]).output_col("o");
     Ok(vec![
+        Saved::Transformer(Arc::new(standard.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(standard)),
+        Saved::Transformer(Arc::new(min_max.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(min_max)),
+        Saved::Transformer(Arc::new(pca.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(pca)),
+        Saved::Transformer(Arc::new(one_hot.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(one_hot)),
+        Saved::Transformer(Arc::new(infinite)),
+        Saved::Transformer(Arc::new(assembler)),
+        Saved::Transformer(Arc::new(SqlTransformer::new().statement("SELECT label FROM __THIS__"))),
         Saved::Transformer(Arc::new(featurizer)),
         Saved::Transformer(Arc::new(predictor)),
         Saved::Transformer(Arc::new(

@@ -40,7 +40,7 @@ pub(crate) fn fixture(name: &str) -> Result<Value> {
 }
 
 /// Numbers of a JSON list; infinities are strings.
-fn numbers(value: &Value) -> Result<Vec<f64>> {
+pub(crate) fn numbers(value: &Value) -> Result<Vec<f64>> {
     let number = |v: &Value| v.as_f64().or_else(|| v.as_str()?.parse().ok()).context("not a number");
     value.as_array().context("not a list")?.iter().map(number).collect()
 }
