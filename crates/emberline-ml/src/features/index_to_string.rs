@@ -13,7 +13,7 @@ use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
 use crate::params::{ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
-use crate::stage::{Stage, Transformer, copied, input_field, stage_basics};
+use crate::stage::{Stage, Transformer, copied, input_field, schema_after, stage_basics};
 
 /// The kind of the column function.
 pub(super) const KIND: &str = "index_to_string";
@@ -60,6 +60,13 @@ impl Stage for IndexToString {
     stage_basics!("IndexToString");
 }
 
+impl IndexToString {
+    fn with_labels(&self, labels: Vec<String>) -> Result<Vec<Step>> {
+        let function: Arc<dyn ColumnFunction> = Arc::new(IndexToStringFunction { labels });
+        Ok(vec![Step::new(function, [self.params.text("inputCol")?], [self.params.text("outputCol")?])])
+    }
+}
+
 impl Transformer for IndexToString {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
         self.params.validate()?;
@@ -71,8 +78,14 @@ impl Transformer for IndexToString {
             expected: format!("labels, set or in the metadata of column `{}`", field.name()),
             found: "neither".into(),
         })?;
-        let function: Arc<dyn ColumnFunction> = Arc::new(IndexToStringFunction { labels });
-        Ok(vec![Step::new(function, [self.params.text("inputCol")?], [self.params.text("outputCol")?])])
+        self.with_labels(labels)
+    }
+
+    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+        self.params.validate()?;
+        input_field(&self.params, "inputCol", schema)?;
+        // The column may get its labels only when an estimator before is fitted.
+        schema_after(self.params.uid(), schema, &self.with_labels(Vec::new())?)
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {

@@ -20,8 +20,10 @@ use serde_json::Value;
 
 use crate::linear::{fixture, numbers, uniform};
 
-/// Sums in another order, and other algorithms for eigenvalues. Largest seen: see each test.
-const CLOSE: f64 = 1e-12;
+/// Relative difference where Spark sums in another order. Largest seen: 9e-16.
+const ROUNDING: f64 = 1e-14;
+/// Relative difference of eigenvectors, which turn the more by a rounding the closer their eigenvalues are. Largest seen: 6e-13.
+const EIGENVECTORS: f64 = 1e-10;
 /// A column of vectors, with nulls.
 type Vectors = Vec<Option<Vec<f64>>>;
 
@@ -102,26 +104,25 @@ fn difference(found: &[f64], expected: &[f64]) -> f64 {
     differences.fold(0.0, |most, d| if d.is_nan() { f64::INFINITY } else { most.max(d) })
 }
 
-fn close(name: &str, found: &[f64], expected: &[f64]) -> Result<()> {
-    let found_difference = difference(found, expected);
-    println!("{name}: {found_difference:e}");
-    ensure!(found_difference <= CLOSE, "{name}: expected {expected:?}, found {found:?}");
+fn close(name: &str, found: &[f64], expected: &[f64], tolerance: f64) -> Result<()> {
+    let largest = difference(found, expected);
+    println!("{name}: {largest:e}");
+    ensure!(largest <= tolerance, "{name} differs by {largest:e}: expected {expected:?}, found {found:?}");
     Ok(())
 }
 
-fn close_vectors(name: &str, found: &Vectors, expected: &Value) -> Result<()> {
+fn close_vectors(name: &str, found: &Vectors, expected: &Value, tolerance: f64) -> Result<()> {
     let expected = expected_vectors(expected)?;
     let nulls = |rows: &Vectors| rows.iter().map(Option::is_none).collect::<Vec<_>>();
     assert_eq!(nulls(found), nulls(&expected), "{name}");
     let flat = |rows: &Vectors| rows.iter().flatten().flatten().copied().collect::<Vec<_>>();
-    close(name, &flat(found), &flat(&expected))
+    close(name, &flat(found), &flat(&expected), tolerance)
 }
 
 fn message<T>(result: Result<T, impl ToString>) -> String {
     result.err().map(|error| error.to_string()).unwrap_or_default()
 }
 
-/// Largest seen: 8e-16 (Spark multiplies by the inverse deviation, and so do we).
 #[tokio::test]
 async fn scalers_agree_with_pyspark() -> Result<()> {
     for case in list(&fixture("features.json")?["scalers"])? {
@@ -135,20 +136,20 @@ async fn scalers_agree_with_pyspark() -> Result<()> {
             let (mean, std) = (flag(&setting["withMean"]), flag(&setting["withStd"]));
             let scaler = StandardScaler::new().input_col("x").output_col("y").with_mean(mean).with_std(std);
             let model = scaler.fit_model(&table).await?;
-            close("mean", model.mean(), &numbers(&case["mean"])?)?;
-            close("std", model.std(), &numbers(&case["std"])?)?;
+            close("mean", model.mean(), &numbers(&case["mean"])?, ROUNDING)?;
+            close("std", model.std(), &numbers(&case["std"])?, ROUNDING)?;
             let found = vectors(model.transform(few.clone())?, "y").await?;
-            close_vectors(&format!("StandardScaler {mean} {std}"), &found, &setting["output"])?;
+            close_vectors(&format!("StandardScaler {mean} {std}"), &found, &setting["output"], ROUNDING)?;
         }
         for setting in list(&case["minMax"])? {
             let (min, max) =
                 (setting["min"].as_f64().context("min")?, setting["max"].as_f64().context("max")?);
             let scaler = MinMaxScaler::new().input_col("x").output_col("y").min(min).max(max);
             let model = scaler.fit_model(&table).await?;
-            close("originalMin", model.original_min(), &numbers(&case["originalMin"])?)?;
-            close("originalMax", model.original_max(), &numbers(&case["originalMax"])?)?;
+            close("originalMin", model.original_min(), &numbers(&case["originalMin"])?, ROUNDING)?;
+            close("originalMax", model.original_max(), &numbers(&case["originalMax"])?, ROUNDING)?;
             let found = vectors(model.transform(few.clone())?, "y").await?;
-            close_vectors(&format!("MinMaxScaler {min} {max}"), &found, &setting["output"])?;
+            close_vectors(&format!("MinMaxScaler {min} {max}"), &found, &setting["output"], ROUNDING)?;
         }
     }
     Ok(())
@@ -163,7 +164,7 @@ async fn normalizer_agrees_with_pyspark() -> Result<()> {
         let p = case["p"].as_f64().unwrap_or(f64::INFINITY);
         let normalizer = Normalizer::new().input_col("x").output_col("y").p(p);
         let found = vectors(normalizer.transform(table.clone())?, "y").await?;
-        close_vectors(&format!("Normalizer {p}"), &found, &case["output"])?;
+        close_vectors(&format!("Normalizer {p}"), &found, &case["output"], ROUNDING)?;
     }
     Ok(())
 }
@@ -185,8 +186,13 @@ async fn pca_agrees_with_pyspark() -> Result<()> {
         let turned = |vectors: &[f64], length: usize| -> Vec<f64> {
             vectors.iter().enumerate().map(|(i, x)| x * signs[(i / length) % k]).collect()
         };
-        close("components", &turned(model.components(), d), &expected)?;
-        close("explainedVariance", model.explained_variance(), &numbers(&case["explainedVariance"])?)?;
+        close("components", &turned(model.components(), d), &expected, EIGENVECTORS)?;
+        close(
+            "explainedVariance",
+            model.explained_variance(),
+            &numbers(&case["explainedVariance"])?,
+            EIGENVECTORS,
+        )?;
         for component in model.components().chunks(d) {
             let largest =
                 component.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
@@ -194,7 +200,7 @@ async fn pca_agrees_with_pyspark() -> Result<()> {
         }
         let found = vectors(model.transform(table.limit(0, Some(3))?)?, "y").await?;
         let found = found.into_iter().map(|row| row.map(|row| turned(&row, 1))).collect();
-        close_vectors("projections", &found, &case["output"])?;
+        close_vectors("projections", &found, &case["output"], EIGENVECTORS)?;
     }
     Ok(())
 }
@@ -234,7 +240,7 @@ async fn assembler_agrees_with_pyspark() -> Result<()> {
         for (null_vector, suffix) in [(false, ""), (true, "_null_vector")] {
             let answers = assembler(handle_invalid).transform(mixed(null_vector)?)?;
             let name = format!("{handle_invalid}{suffix}");
-            close_vectors(&name, &vectors(answers, "y").await?, &expected[&name])?;
+            close_vectors(&name, &vectors(answers, "y").await?, &expected[&name], ROUNDING)?;
         }
     }
     for (null_vector, column, name) in [(false, "n", "error"), (true, "v", "error_null_vector")] {
@@ -284,7 +290,7 @@ async fn one_hot_encoder_agrees_with_pyspark() -> Result<()> {
                 true => {
                     ensure!(message(found).contains("expected an index below 4, or handleInvalid=\"keep\""))
                 }
-                false => close_vectors(&name, &found?, &case[column])?,
+                false => close_vectors(&name, &found?, &case[column], ROUNDING)?,
             }
         }
     }
@@ -469,15 +475,15 @@ async fn null_vectors_are_left_out_and_stay_null() -> Result<()> {
             expected.into_iter().flatten().collect::<Vec<_>>()
         );
     }
-    let nothing = vectors_table(vec![None, None])?;
-    let error = message(StandardScaler::new().input_col("x").output_col("y").fit_model(&nothing).await);
-    ensure!(error.contains("type FixedSizeList"), "{error}");
     let nothing = vectors_table(vec![Some(vec![1.0]), None])?.limit(1, Some(1))?;
     let error = message(StandardScaler::new().input_col("x").output_col("y").fit_model(&nothing).await);
     ensure!(
         error.contains("column `x`: expected at least one vector to learn from, found 1 nulls"),
         "{error}"
     );
+    let empty =
+        Pca::new().input_col("x").output_col("y").k(1).fit_model(&vectors_table(vec![Some(vec![])])?).await;
+    ensure!(message(empty).contains("column `x`: expected vectors of 1 to 16384 numbers, found 0"));
     Ok(())
 }
 
@@ -515,7 +521,7 @@ async fn order_and_batches_change_no_bit_of_the_scalers() -> Result<()> {
         let model = standard.fit_model(&other).await?;
         assert_eq!((model.mean(), model.std()), (scaled.mean(), scaled.std()));
         // Sums of products are rounded in the order of the rows.
-        close("pca", pca.fit_model(&other).await?.components(), turned.components())?;
+        close("pca", pca.fit_model(&other).await?.components(), turned.components(), EIGENVECTORS)?;
     }
     Ok(())
 }
