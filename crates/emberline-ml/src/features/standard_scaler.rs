@@ -67,7 +67,7 @@ impl StandardScaler {
         self.transform_schema(table.schema().as_arrow())?;
         let (mut features, mut rows): (Vec<Moments>, usize) = (Vec::new(), 0);
         for_each_vector(&self.params, table, |vector| {
-            features.resize_with(vector.len(), Moments::default);
+            features.resize(vector.len(), Moments::ZERO);
             features.iter_mut().zip(vector).for_each(|(moments, number)| moments.add(*number));
             rows += 1;
             Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use emberline_ml::{
-    Estimator, IfExists, IndexToString, MinMaxScaler, Normalizer, OneHotEncoder, Pca, Pipeline,
+    Estimator, IfExists, IndexToString, MinMaxScaler, Normalizer, OneHotEncoder, Params, Pca, Pipeline,
     SqlTransformer, Stage, StandardScaler, StringIndexer, Transformer, VectorAssembler, function_kinds, load,
     save,
 };
@@ -106,7 +106,6 @@ fn difference(found: &[f64], expected: &[f64]) -> f64 {
 
 fn close(name: &str, found: &[f64], expected: &[f64], tolerance: f64) -> Result<()> {
     let largest = difference(found, expected);
-    println!("{name}: {largest:e}");
     ensure!(largest <= tolerance, "{name} differs by {largest:e}: expected {expected:?}, found {found:?}");
     Ok(())
 }
@@ -447,6 +446,24 @@ async fn labels_travel_with_their_column() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn lengths_may_be_known_only_after_fitting() -> Result<()> {
+    let words =
+        Session::new().sql("SELECT * FROM (VALUES ('b', 1.0), ('a', 2.0), ('c', 3.0)) AS t (s, x)").await?;
+    let pipeline = Pipeline::new()
+        .stage(StringIndexer::new().input_col("s").output_col("i"))
+        .stage(OneHotEncoder::new().input_col("i").output_col("h").drop_last(false))
+        .stage(VectorAssembler::new().input_cols(vec!["x".into(), "h".into()]).output_col("v"))
+        .stage(MinMaxScaler::new().input_col("v").output_col("w"))
+        .stage(Pca::new().input_col("w").output_col("p").k(4));
+    let answers = pipeline.fit_model(&words).await?.transform(words)?;
+    let expected: Vectors =
+        some(vec![vec![1.0, 0.0, 1.0, 0.0], vec![2.0, 1.0, 0.0, 0.0], vec![3.0, 0.0, 0.0, 1.0]]);
+    assert_eq!(vectors(answers.clone(), "v").await?, expected);
+    assert!(vectors(answers, "p").await?.iter().flatten().all(|row| row.len() == 4));
+    Ok(())
+}
+
 /// The stages of vectors, fitted on column `x`.
 async fn of_vectors(table: &DataFrame) -> Result<Vec<Arc<dyn Transformer>>> {
     let standard = StandardScaler::new().input_col("x").output_col("y").with_mean(true);
@@ -559,21 +576,23 @@ async fn everything_is_rebuilt_from_its_description_and_from_disk() -> Result<()
     Ok(())
 }
 
+/// A table of one row: a vector, a text and a number.
+async fn one_row() -> Result<DataFrame> {
+    let query = "SELECT arrow_cast([1.0, 2.0, 3.0], 'FixedSizeList(3 x Float64)') AS x, 'a' AS s, 1.0 AS y";
+    Ok(Session::new().sql(query).await?)
+}
+
+/// Checks that an error begins with its stage and says what is expected.
+fn names(params: &Params, found: &str, expected: &str) -> Result<()> {
+    let named = found.starts_with(&format!("{}: ", params.uid()));
+    ensure!(named && found.contains(expected), "{found}\nexpected {expected}");
+    Ok(())
+}
+
 #[tokio::test]
-async fn errors_name_stage_param_given_and_expected() -> Result<()> {
-    let words = "SELECT arrow_cast([1.0, 2.0, 3.0], 'FixedSizeList(3 x Float64)') AS x, 'a' AS s, 1.0 AS y";
-    let table = Session::new().sql(words).await?;
-    let schema = table.schema().as_arrow();
-    let check = |uid: String, found: String, expected: &str| {
-        ensure!(
-            found.starts_with(&format!("{uid}: ")) && found.contains(expected),
-            "{found}\nexpected {expected}"
-        );
-        Ok(())
-    };
+async fn estimators_name_param_given_and_expected() -> Result<()> {
     let standard = |input: &str, output: &str| StandardScaler::new().input_col(input).output_col(output);
     let min_max = MinMaxScaler::new().input_col("x").output_col("o");
-    let one_hot = OneHotEncoder::new();
     let pca = Pca::new().input_col("x").output_col("o");
     let estimators: Vec<(Box<dyn Estimator>, &str)> = vec![
         (
@@ -594,6 +613,20 @@ async fn errors_name_stage_param_given_and_expected() -> Result<()> {
             "parameter `k`: expected at most 3, the length of the vectors of column `x`, found 4",
         ),
         (Box::new(pca.k(1)), "column `x`: expected at least 2 vectors, found 1"),
+    ];
+    for (stage, expected) in estimators {
+        names(stage.params(), &message(stage.fit(&one_row().await?).await), expected)?;
+    }
+    let infinite = vectors_table(some(vec![vec![1.0, 2.0], vec![3.0, f64::INFINITY]]))?;
+    let pca = Pca::new().input_col("x").output_col("o").k(1);
+    let error = message(pca.fit_model(&infinite).await);
+    names(pca.params(), &error, "column `x`: expected finite numbers, found inf as feature 1")
+}
+
+#[tokio::test]
+async fn one_column_or_several() -> Result<()> {
+    let one_hot = OneHotEncoder::new();
+    let estimators: Vec<(Box<dyn Estimator>, &str)> = vec![
         (
             Box::new(one_hot.clone()),
             "expected one of the parameters `inputCol` and `inputCols`, found neither",
@@ -629,8 +662,13 @@ async fn errors_name_stage_param_given_and_expected() -> Result<()> {
         ),
     ];
     for (stage, expected) in estimators {
-        check(stage.params().uid().into(), message(stage.fit(&table).await), expected)?;
+        names(stage.params(), &message(stage.fit(&one_row().await?).await), expected)?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn transformers_name_param_given_and_expected() -> Result<()> {
     let assembler = |columns: &[&str]| {
         VectorAssembler::new().input_cols(columns.iter().map(|c| (*c).to_string()).collect()).output_col("o")
     };
@@ -648,16 +686,14 @@ async fn errors_name_stage_param_given_and_expected() -> Result<()> {
         (Box::new(assembler(&["x", "z"])), "parameter `inputCols` names column `z`"),
     ];
     for (stage, expected) in transformers {
-        check(stage.params().uid().into(), message(stage.transform_schema(schema)), expected)?;
-        check(stage.params().uid().into(), message(stage.transform(table.clone())), expected)?;
+        let table = one_row().await?;
+        names(stage.params(), &message(stage.transform_schema(table.schema().as_arrow())), expected)?;
+        names(stage.params(), &message(stage.transform(table)), expected)?;
     }
     let short = vectors_table(some(vec![vec![1.0, 2.0], vec![3.0, 4.0]]))?;
     for model in of_vectors(&short).await?.into_iter().take(3) {
         let error = message(model.transform(vectors_table(some(vec![vec![1.0]]))?));
-        check(model.params().uid().into(), error, "of 2 numbers")?;
+        names(model.params(), &error, "of 2 numbers")?;
     }
-    let infinite = vectors_table(some(vec![vec![1.0, 2.0], vec![3.0, f64::INFINITY]]))?;
-    let pca = Pca::new().input_col("x").output_col("o").k(1);
-    let error = message(pca.fit_model(&infinite).await);
-    check(pca.params().uid().into(), error, "column `x`: expected finite numbers, found inf as feature 1")
+    Ok(())
 }
