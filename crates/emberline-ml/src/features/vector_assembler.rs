@@ -11,11 +11,12 @@ use emberline_table::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::vector_column::with_output_vector;
 use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COLS, OUTPUT_COL};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::StageReader;
-use crate::stage::{Stage, Transformer, apply_or_skip, copied, named_field, stage_basics};
+use crate::stage::{Stage, Transformer, apply_or_skip, copied, named_field, schema_after, stage_basics};
 use crate::vectors::{Vectors, double_vector_type, double_vectors, vector_length};
 
 /// The kind of the column function.
@@ -89,6 +90,19 @@ impl Transformer for VectorAssembler {
         let handle_invalid = self.params.text("handleInvalid")?;
         let function = AssemblerFunction { columns: columns.clone(), handle_invalid };
         Ok(vec![Step::new(Arc::new(function), columns, [self.params.text("outputCol")?])])
+    }
+
+    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+        let steps = self.steps(schema)?;
+        let unknown = |name: &String| {
+            let field = schema.fields().find(name);
+            field.is_some_and(|(_, field)| vector_length(field.data_type()) == Some(0))
+        };
+        if steps.iter().flat_map(|step| &step.inputs).any(unknown) {
+            // A length that is known only once an estimator before has been fitted: then so is the sum.
+            return with_output_vector(&self.params, schema, 0);
+        }
+        schema_after(self.params.uid(), schema, &steps)
     }
 
     fn transform(&self, table: DataFrame) -> Result<DataFrame> {
