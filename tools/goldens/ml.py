@@ -2,7 +2,7 @@
 
     pip install pyspark numpy            # Spark 4 needs Java 17
     python tools/goldens/ml.py           # all
-    python tools/goldens/ml.py logistic  # or one of: logistic metrics
+    python tools/goldens/ml.py logistic  # or some of: logistic metrics features
 
 The data come from a formula of integers and of exactly rounded sums and products, which the tests compute again
 (`tests/it/linear.rs`), so the fixtures hold only the settings and Spark's answers. Every problem is solved twice: at the
@@ -21,9 +21,21 @@ from pyspark.ml.evaluation import (
     MulticlassClassificationEvaluator,
     RegressionEvaluator,
 )
-from pyspark.ml.linalg import Vectors
+from pyspark.ml.feature import (
+    PCA,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    SQLTransformer,
+    StandardScaler,
+    StringIndexer,
+    VectorAssembler,
+    VectorSizeHint,
+)
+from pyspark.ml.linalg import DenseVector, SparseVector, Vectors, VectorUDT
 from pyspark.mllib.evaluation import MulticlassMetrics
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 OUT = Path(__file__).parents[2] / "crates/emberline-ml/tests/fixtures"
 MASK = (1 << 64) - 1
@@ -201,6 +213,168 @@ def regression(spark):
     return cases
 
 
+def vectors_data(rows, features):
+    """Vectors whose scales and shifts differ by feature; the third feature is constant."""
+    def number(i, j):
+        base = uniform(17, i * features + j) + uniform(18, i * features + j) - 1.0
+        return 3.7 if j == 2 else base * SCALES[j % 4] + SHIFTS[j % 4]
+    return [[number(i, j) for j in range(features)] for i in range(rows)]
+
+
+def features(spark):
+    stages = [scalers, normalizer, pca, assembler, one_hot, indexer, sql]
+    write("features.json", {stage.__name__: stage(spark) for stage in stages})
+
+
+def plain(value):
+    """As JSON: vectors as lists, what is not finite as a text."""
+    if isinstance(value, (DenseVector, SparseVector)):
+        return plain(value.toArray().tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def column(frame, name):
+    """The values of a column, or what Spark says is wrong with them."""
+    return attempt(lambda: plain([row[name] for row in frame.select(name).collect()]))
+
+
+def attempt(call):
+    try:
+        return call()
+    except Exception as error:
+        return dict(error=" ".join(str(error).split())[:300])
+
+
+def vector_schema(others, vector):
+    """A schema of some columns in SQL's words, and one of vectors."""
+    return StructType.fromDDL(others).add(vector, VectorUDT())
+
+
+def vectors_frame(spark, rows):
+    return spark.createDataFrame([(Vectors.dense(v),) for v in rows], ["x"]).coalesce(1).cache()
+
+
+def scalers(spark):
+    out = []
+    for rows, nan in [(40, False), (40, True), (1, False)]:
+        data = vectors_data(rows, 6)
+        if nan:
+            data[1][0] = float("nan")
+        frame = vectors_frame(spark, data)
+        case = dict(rows=rows, features=6, nan=nan, standard=[], minMax=[])
+        for mean, std in [(False, True), (True, True), (True, False), (False, False)]:
+            model = StandardScaler(inputCol="x", outputCol="y", withMean=mean, withStd=std).fit(frame)
+            case["mean"], case["std"] = plain(model.mean), plain(model.std)
+            case["standard"].append(dict(withMean=mean, withStd=std, output=column(model.transform(frame.limit(3)), "y")))
+        for least, most in [(0.0, 1.0), (-2.0, 5.0)]:
+            model = MinMaxScaler(inputCol="x", outputCol="y", min=least, max=most).fit(frame)
+            case["originalMin"], case["originalMax"] = plain(model.originalMin), plain(model.originalMax)
+            case["minMax"].append(dict(min=least, max=most, output=column(model.transform(frame.limit(3)), "y")))
+        out.append(case)
+    return out
+
+
+def normalizer(spark):
+    data = [*vectors_data(4, 6), [0.0] * 6, [1.0, float("nan"), -3.0, 0.0, 0.0, 2.0]]
+    frame = vectors_frame(spark, data)
+    powers = [1.0, 1.5, 2.0, 3.0, float("inf")]
+    return [
+        dict(p=plain(p), output=column(Normalizer(inputCol="x", outputCol="y", p=p).transform(frame), "y")) for p in powers
+    ]
+
+
+def pca(spark):
+    out = []
+    for rows, size, k in [(40, 6, 3), (300, 12, 12), (9, 20, 4)]:
+        frame = vectors_frame(spark, vectors_data(rows, size))
+        model = PCA(inputCol="x", outputCol="y", k=k).fit(frame)
+        components = model.pc.toArray().T.ravel().tolist()
+        case = dict(rows=rows, features=size, k=k, components=components, explainedVariance=plain(model.explainedVariance))
+        out.append({**case, "output": column(model.transform(frame.limit(3)), "y")})
+    return out
+
+
+# The tests make these tables with the same SQL.
+MIXED = """SELECT * FROM VALUES (1, 0.5D, true), (CAST(NULL AS INT), 2.0D, false), (3, CAST('NaN' AS DOUBLE), true),
+           (4, CAST(NULL AS DOUBLE), CAST(NULL AS BOOLEAN)), (5, -0.25D, false) AS t (n, x, b)"""
+
+
+def assembler(spark):
+    vectors = [[10.0, 11.0], [20.0, 21.0], [30.0, 31.0], [40.0, float("nan")], [50.0, float("nan")]]
+    mixed = [tuple(row) for row in spark.sql(MIXED).collect()]
+    schema = "n int, x double, b boolean"
+    out = {}
+    for invalid in ["error", "skip", "keep"]:
+        stage = VectorAssembler(inputCols=["b", "x", "v", "n"], outputCol="y", handleInvalid=invalid)
+        for null_vector in [False, True]:
+            rows = [(*row, Vectors.dense(v)) for row, v in zip(mixed, vectors)]
+            if null_vector:
+                rows = [(*mixed[0], None), rows[4]]
+            frame = spark.createDataFrame(rows, vector_schema(schema, "v")).coalesce(1)
+            frame = VectorSizeHint(inputCol="v", size=2, handleInvalid="optimistic").transform(frame)
+            out[invalid + ("_null_vector" if null_vector else "")] = column(stage.transform(frame), "y")
+    return out
+
+
+def one_hot(spark):
+    learned = spark.createDataFrame([(0.0, 1.0), (3.0, 0.0), (1.0, 0.0), (2.0, 1.0)], ["a", "b"]).coalesce(1)
+    cases = []
+    for drop in [True, False]:
+        for invalid in ["error", "keep"]:
+            settings = dict(dropLast=drop, handleInvalid=invalid)
+            model = OneHotEncoder(inputCols=["a", "b"], outputCols=["c", "d"], **settings).fit(learned)
+            for values in [[0.0, 2.0, 3.0, 1.5, None], [0.0, 4.0], [0.0, -1.0], [0.0, float("nan")]]:
+                frame = spark.createDataFrame([(v, 1.0) for v in values], "a double, b double").coalesce(1)
+                answers = model.transform(frame)
+                cases.append(dict(**settings, values=plain(values), c=column(answers, "c"), d=column(answers, "d")))
+    refused = {}
+    for name, value in dict(fraction=1.5, negative=-1.0, null=None, nan=float("nan")).items():
+        frame = spark.createDataFrame([(0.0,), (value,)], "a double").coalesce(1)
+        refused[name] = attempt(lambda: OneHotEncoder(inputCol="a", outputCol="c").fit(frame).categorySizes)
+    words = spark.createDataFrame([("a",), ("b",), ("c",)], ["s"]).coalesce(1)
+    indexed = StringIndexer(inputCol="s", outputCol="a", handleInvalid="keep").fit(words).transform(words)
+    sizes = OneHotEncoder(inputCol="a", outputCol="c").fit(indexed.limit(1)).categorySizes
+    return dict(cases=cases, refused=refused, sizes_from_labels=sizes)
+
+
+LABELLED = """SELECT * FROM VALUES ('b', 2.5D), ('a', 1.0D), (CAST(NULL AS STRING), 1.0D), ('b', CAST('NaN' AS DOUBLE)),
+              ('c', CAST(NULL AS DOUBLE)), ('a', 10.0D) AS t (s, x)"""
+
+
+def indexer(spark):
+    learned = spark.sql(LABELLED).coalesce(1)
+    given = spark.sql(LABELLED + " UNION ALL SELECT 'new', 1.0D").coalesce(1)
+    cases = []
+    for order in ["frequencyDesc", "frequencyAsc", "alphabetDesc", "alphabetAsc"]:
+        for invalid in ["error", "skip", "keep"]:
+            stage = StringIndexer(inputCols=["s", "x"], outputCols=["i", "j"], stringOrderType=order, handleInvalid=invalid)
+            model = stage.fit(learned)
+            answers = model.transform(given)
+            cases.append(dict(order=order, invalid=invalid, labels=[list(labels) for labels in model.labelsArray],
+                              i=column(answers, "i"), j=column(answers, "j")))
+    missing = StringIndexer(inputCol="s", outputCol="i").fit(learned).transform(given.drop("s")).columns
+    return dict(cases=cases, missing=missing)
+
+
+STATEMENTS = [
+    "SELECT *, (v1 + v2) AS v3, (v1 * v2) AS rawProduct FROM __THIS__",
+    "SELECT a, a + b AS sumOfBoth FROM (SELECT v1 AS a, v2 AS b FROM __THIS__ WHERE id <> 2) AS t",
+    "SELECT id % 2 AS odd, SUM(v1) AS total, COUNT(*) AS n FROM __THIS__ GROUP BY id % 2 ORDER BY odd",
+    "WITH t AS (SELECT id, v1 FROM __THIS__) SELECT t.id, u.v2 FROM t JOIN __THIS__ AS u ON t.id = u.id ORDER BY t.id DESC",
+]
+
+
+def sql(spark):
+    frame = spark.createDataFrame([(0, 1.0, 3.0), (2, 2.0, 5.0), (3, 4.0, -1.0)], "id int, v1 double, v2 double").coalesce(1)
+    answers = [SQLTransformer(statement=statement).transform(frame) for statement in STATEMENTS]
+    return [
+        dict(statement=statement, columns=answer.columns, rows=[[float(v) for v in row] for row in answer.collect()])
+        for statement, answer in zip(STATEMENTS, answers)
+    ]
+
+
 def write(name, content):
     OUT.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(pyspark=pyspark.__version__, content=content), indent=None, separators=(",", ":"))
@@ -210,8 +384,9 @@ def write(name, content):
 def main():
     spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", False).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    for name in sys.argv[1:] or ["logistic", "metrics"]:
-        {"logistic": logistic, "metrics": metrics}[name](spark)
+    sections = {section.__name__: section for section in [logistic, metrics, features]}
+    for name in sys.argv[1:] or sections:
+        sections[name](spark)
 
 
 if __name__ == "__main__":

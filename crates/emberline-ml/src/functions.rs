@@ -10,7 +10,7 @@ use crate::bayes::NaiveBayesNumbers;
 use crate::classification::{LABELLED_PREDICTION, ONE_VS_REST};
 use crate::clusters::Clusters;
 use crate::error::{MlError, Result};
-use crate::features::{INDEX_TO_STRING, STRING_INDEXER};
+use crate::features;
 use crate::image::DeepImagePredictor;
 use crate::linear::{LinearModel, LogisticModel};
 use crate::linear_predictors::SupportVectors;
@@ -30,8 +30,7 @@ pub fn function_kinds() -> FunctionKinds {
     let mut kinds = FunctionKinds::built_in();
     add_predictors(&mut kinds);
     kinds.add(LABELLED_PREDICTION, crate::classification::rebuild_labelled_prediction);
-    kinds.add(STRING_INDEXER, crate::features::rebuild_string_indexer);
-    kinds.add(INDEX_TO_STRING, crate::features::rebuild_index_to_string);
+    features::add_function_kinds(&mut kinds);
     kinds
 }
 

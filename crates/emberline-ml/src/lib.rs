@@ -43,7 +43,11 @@ pub use evaluation::{
     BinaryClassificationEvaluator, ClusteringEvaluator, Evaluator, MulticlassClassificationEvaluator,
     RegressionEvaluator,
 };
-pub use features::{IndexToString, StringIndexer, StringIndexerModel};
+pub use features::{
+    IndexToString, MinMaxScaler, MinMaxScalerModel, Normalizer, OneHotEncoder, OneHotEncoderModel, Pca,
+    PcaModel, SqlTransformer, StandardScaler, StandardScalerModel, StringIndexer, StringIndexerModel,
+    VectorAssembler,
+};
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
 pub use neighbors::{

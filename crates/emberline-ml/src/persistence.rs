@@ -289,7 +289,8 @@ impl StageReader {
                 // An empty list does not say of what.
                 Some(ParamKind::Texts) if empty => ParamValue::Texts(Vec::new()),
                 Some(ParamKind::Double) => {
-                    value.as_f64().map(ParamValue::Double).unwrap_or(ParamValue::Bool(false))
+                    let infinite = || value.as_str()?.parse().ok().filter(|v: &f64| v.is_infinite());
+                    value.as_f64().or_else(infinite).map_or(ParamValue::Bool(false), ParamValue::Double)
                 }
                 _ => serde_json::from_value(value.clone())
                     .map_err(|e| self.error(format!("param `{name}`: {e}")))?,

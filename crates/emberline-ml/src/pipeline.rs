@@ -18,7 +18,11 @@ use crate::classification::{
 };
 use crate::clustering::{KMeans, KMeansModel};
 use crate::error::{MlError, Result};
-use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
+use crate::features::{
+    IndexToString, MinMaxScaler, MinMaxScalerModel, Normalizer, OneHotEncoder, OneHotEncoderModel, Pca,
+    PcaModel, SqlTransformer, StandardScaler, StandardScalerModel, StringIndexer, StringIndexerModel,
+    VectorAssembler,
+};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
@@ -199,6 +203,9 @@ pipeline_stages! {
     Transformer: KMeansModel, KNearestNeighborsClassifierModel, LinearRegressionModel, LinearSVCModel, NaiveBayesModel,
         OneVsRestModel, SimilarImagesModel;
     Estimator: KMeans, KNearestNeighborsClassifier, LinearRegression, LinearSVC, NaiveBayes, OneVsRest, SimilarImages;
+    Transformer: MinMaxScalerModel, Normalizer, OneHotEncoderModel, PcaModel, SqlTransformer, StandardScalerModel,
+        VectorAssembler;
+    Estimator: MinMaxScaler, OneHotEncoder, Pca, StandardScaler;
 }
 
 /// A fitted [`Pipeline`].
@@ -328,9 +335,17 @@ impl Transformer for PipelineModel {
         Ok(steps)
     }
 
+    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+        self.stages.iter().try_fold(schema.clone(), |schema, stage| stage.transform_schema(&schema))
+    }
+
     fn transform(&self, table: DataFrame) -> Result<DataFrame> {
         // Stage by stage: one that leaves rows out does more than its steps say.
         self.stages.iter().try_fold(table, |table, stage| stage.transform(table))
+    }
+
+    fn is_row_wise(&self) -> bool {
+        self.stages.iter().all(|stage| stage.is_row_wise())
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {

@@ -12,7 +12,11 @@ use crate::evaluation::{
     BinaryClassificationEvaluator, ClusteringEvaluator, MulticlassClassificationEvaluator,
     RegressionEvaluator,
 };
-use crate::features::{IndexToString, StringIndexer, StringIndexerModel};
+use crate::features::{
+    IndexToString, MinMaxScaler, MinMaxScalerModel, Normalizer, OneHotEncoder, OneHotEncoderModel, Pca,
+    PcaModel, SqlTransformer, StandardScaler, StandardScalerModel, StringIndexer, StringIndexerModel,
+    VectorAssembler,
+};
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
 use crate::neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
@@ -52,24 +56,35 @@ const KINDS: &[(&str, Load)] = &[
     ("LogisticRegressionModel", |reader| {
         Ok(Saved::Transformer(Arc::new(LogisticRegressionModel::load(reader)?)))
     }),
+    ("MinMaxScaler", |reader| Ok(Saved::Estimator(Arc::new(MinMaxScaler::load(reader)?)))),
+    ("MinMaxScalerModel", |reader| Ok(Saved::Transformer(Arc::new(MinMaxScalerModel::load(reader)?)))),
     ("MulticlassClassificationEvaluator", |reader| {
         Ok(Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::load(reader)?)))
     }),
     ("NaiveBayes", |reader| Ok(Saved::Estimator(Arc::new(NaiveBayes::load(reader)?)))),
     ("NaiveBayesModel", |reader| Ok(Saved::Transformer(Arc::new(NaiveBayesModel::load(reader)?)))),
+    ("Normalizer", |reader| Ok(Saved::Transformer(Arc::new(Normalizer::load(reader)?)))),
+    ("OneHotEncoder", |reader| Ok(Saved::Estimator(Arc::new(OneHotEncoder::load(reader)?)))),
+    ("OneHotEncoderModel", |reader| Ok(Saved::Transformer(Arc::new(OneHotEncoderModel::load(reader)?)))),
     ("OneVsRest", |reader| Ok(Saved::Estimator(Arc::new(OneVsRest::load(reader)?)))),
     ("OneVsRestModel", |reader| Ok(Saved::Transformer(Arc::new(OneVsRestModel::load(reader)?)))),
+    ("PCA", |reader| Ok(Saved::Estimator(Arc::new(Pca::load(reader)?)))),
+    ("PCAModel", |reader| Ok(Saved::Transformer(Arc::new(PcaModel::load(reader)?)))),
     ("Pipeline", |reader| Ok(Saved::Estimator(Arc::new(Pipeline::load(reader)?)))),
     ("PipelineModel", |reader| Ok(Saved::Transformer(Arc::new(PipelineModel::load(reader)?)))),
     ("RegressionEvaluator", |reader| Ok(Saved::Evaluator(Arc::new(RegressionEvaluator::load(reader)?)))),
+    ("SQLTransformer", |reader| Ok(Saved::Transformer(Arc::new(SqlTransformer::load(reader)?)))),
     ("SimilarImages", |reader| Ok(Saved::Estimator(Arc::new(SimilarImages::load(reader)?)))),
     ("SimilarImagesModel", |reader| Ok(Saved::Transformer(Arc::new(SimilarImagesModel::load(reader)?)))),
+    ("StandardScaler", |reader| Ok(Saved::Estimator(Arc::new(StandardScaler::load(reader)?)))),
+    ("StandardScalerModel", |reader| Ok(Saved::Transformer(Arc::new(StandardScalerModel::load(reader)?)))),
     ("StringIndexer", |reader| Ok(Saved::Estimator(Arc::new(StringIndexer::load(reader)?)))),
     ("StringIndexerModel", |reader| Ok(Saved::Transformer(Arc::new(StringIndexerModel::load(reader)?)))),
     ("TrainValidationSplit", |reader| Ok(Saved::Estimator(Arc::new(TrainValidationSplit::load(reader)?)))),
     ("TrainValidationSplitModel", |reader| {
         Ok(Saved::Transformer(Arc::new(TrainValidationSplitModel::load(reader)?)))
     }),
+    ("VectorAssembler", |reader| Ok(Saved::Transformer(Arc::new(VectorAssembler::load(reader)?)))),
 ];
 
 /// The names of the kinds, in alphabetic order.

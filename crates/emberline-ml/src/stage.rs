@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::ident;
 use emberline_table::{Step, evaluate};
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -204,6 +206,19 @@ pub fn downcast<T: Stage>(stage: &dyn Stage) -> Option<&T> {
     (stage as &dyn Any).downcast_ref()
 }
 
+/// Applies steps and leaves out the rows that they can't answer: `handleInvalid="skip"`.
+///
+/// # Errors
+/// As [`Transformer::transform`].
+pub(crate) fn apply_or_skip(table: DataFrame, steps: &[Step]) -> Result<DataFrame> {
+    let table = evaluate::apply(table, steps)?;
+    let answered = steps.iter().flat_map(|step| &step.outputs).map(|output| ident(output).is_not_null());
+    match answered.reduce(Expr::and) {
+        Some(all) => Ok(table.filter(all)?),
+        None => Ok(table),
+    }
+}
+
 /// The columns of a table after some steps.
 ///
 /// # Errors
@@ -258,10 +273,17 @@ pub(crate) fn with_new_fields(uid: &str, schema: &Schema, new: Vec<FieldRef>) ->
 /// # Errors
 /// When there is no such column.
 pub(crate) fn input_field(params: &Params, param: &str, schema: &Schema) -> Result<FieldRef> {
-    let name = params.text(param)?;
-    match schema.fields().find(&name) {
+    named_field(params, param, &params.text(param)?, schema)
+}
+
+/// The field of one of the columns that a param names.
+///
+/// # Errors
+/// When there is no such column.
+pub(crate) fn named_field(params: &Params, param: &str, name: &str, schema: &Schema) -> Result<FieldRef> {
+    match schema.fields().find(name) {
         Some((_, field)) => Ok(field.clone()),
-        None => Err(missing(params.uid(), param, &name, schema)),
+        None => Err(missing(params.uid(), param, name, schema)),
     }
 }
 

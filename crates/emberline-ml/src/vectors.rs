@@ -83,6 +83,19 @@ impl Vectors {
         self.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row))
     }
 
+    /// One row in double precision; `scratch` holds it where it has to be widened.
+    pub(crate) fn row<'a>(&'a self, row: usize, scratch: &'a mut Vec<f64>) -> &'a [f64] {
+        let range = row * self.length..(row + 1) * self.length;
+        match &self.values {
+            VectorValues::Double(values) => &values.values()[range],
+            VectorValues::Single(values) => {
+                scratch.clear();
+                scratch.extend(values.values()[range].iter().copied().map(f64::from));
+                scratch
+            }
+        }
+    }
+
     /// Row by row, without copying.
     pub(crate) fn matrix(&self) -> Result<Matrix<'_>, LinearError> {
         match &self.values {

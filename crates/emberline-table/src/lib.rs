@@ -18,6 +18,7 @@ mod image_column;
 mod input;
 mod reader;
 mod report;
+mod select;
 mod session;
 mod source;
 mod sql;
@@ -32,6 +33,7 @@ pub use image_column::{ImageBuilder, ImageColumn, ImageRow, image_type, is_image
 pub use input::{ImageInput, PixelSource};
 pub use reader::{ImageTable, LabelFrom, ReadOptions};
 pub use report::{Report, RowCounts};
+pub use select::select;
 pub use session::{FunctionResolver, Session, SessionOptions};
 
 /// The DataFusion this crate speaks.

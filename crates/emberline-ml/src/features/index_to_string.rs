@@ -13,10 +13,10 @@ use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
 use crate::params::{ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
-use crate::stage::{Stage, Transformer, copied, input_field, stage_basics};
+use crate::stage::{Stage, Transformer, copied, input_field, schema_after, stage_basics};
 
 /// The kind of the column function.
-pub(crate) const INDEX_TO_STRING: &str = "index_to_string";
+pub(super) const KIND: &str = "index_to_string";
 
 /// Gives each index its label: the labels set, or those that the column's metadata has.
 ///
@@ -60,6 +60,13 @@ impl Stage for IndexToString {
     stage_basics!("IndexToString");
 }
 
+impl IndexToString {
+    fn with_labels(&self, labels: Vec<String>) -> Result<Vec<Step>> {
+        let function: Arc<dyn ColumnFunction> = Arc::new(IndexToStringFunction { labels });
+        Ok(vec![Step::new(function, [self.params.text("inputCol")?], [self.params.text("outputCol")?])])
+    }
+}
+
 impl Transformer for IndexToString {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
         self.params.validate()?;
@@ -71,8 +78,14 @@ impl Transformer for IndexToString {
             expected: format!("labels, set or in the metadata of column `{}`", field.name()),
             found: "neither".into(),
         })?;
-        let function: Arc<dyn ColumnFunction> = Arc::new(IndexToStringFunction { labels });
-        Ok(vec![Step::new(function, [self.params.text("inputCol")?], [self.params.text("outputCol")?])])
+        self.with_labels(labels)
+    }
+
+    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+        self.params.validate()?;
+        input_field(&self.params, "inputCol", schema)?;
+        // The column may get its labels only when an estimator before is fitted.
+        schema_after(self.params.uid(), schema, &self.with_labels(Vec::new())?)
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
@@ -87,25 +100,19 @@ struct IndexToStringFunction {
 
 impl ColumnFunction for IndexToStringFunction {
     fn describe(&self) -> Description {
-        Description::new(INDEX_TO_STRING, json!(self.labels))
+        Description::new(KIND, json!(self.labels))
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
         match inputs {
-            [input] if input.data_type().is_numeric() => {
-                Ok(Arc::new(Field::new(INDEX_TO_STRING, DataType::Utf8, true)))
-            }
+            [input] if input.data_type().is_numeric() => Ok(Arc::new(Field::new(KIND, DataType::Utf8, true))),
             [input] => Err(TableError::ColumnType {
-                function: INDEX_TO_STRING.into(),
+                function: KIND.into(),
                 column: input.name().clone(),
                 expected: "numbers".into(),
                 found: input.data_type().clone(),
             }),
-            _ => Err(TableError::ArgumentCount {
-                function: INDEX_TO_STRING.into(),
-                expected: 1,
-                found: inputs.len(),
-            }),
+            _ => Err(TableError::ArgumentCount { function: KIND.into(), expected: 1, found: inputs.len() }),
         }
     }
 
@@ -130,7 +137,7 @@ impl ColumnFunction for IndexToStringFunction {
     }
 }
 
-pub(crate) fn rebuild(
+pub(super) fn rebuild(
     description: &Description,
     _: &dyn Blobs,
     _: &FunctionKinds,

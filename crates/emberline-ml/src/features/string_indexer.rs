@@ -8,22 +8,25 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
-use emberline_table::{Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError};
+use emberline_table::{
+    Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError, evaluate,
+};
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use super::columns::{INPUT_COL, check_columns, column_pairs};
 use crate::attributes::with_labels;
 use crate::error::{MlError, Result};
-use crate::params::shared::{INPUT_COL, OUTPUT_COL};
+use crate::params::shared::{INPUT_COLS, OUTPUT_COL, OUTPUT_COLS};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{
-    Estimator, Stage, Transformer, copied, fitted, input_field, stage_basics, with_new_fields,
+    Estimator, Stage, Transformer, apply_or_skip, copied, fitted, named_field, stage_basics, with_new_fields,
 };
 
 /// The kind of the column function.
-pub(crate) const STRING_INDEXER: &str = "string_indexer";
+pub(super) const KIND: &str = "string_indexer";
 /// The label that stands for all others with `handleInvalid="keep"`.
 const UNKNOWN: &str = "__unknown";
 
@@ -42,7 +45,8 @@ const STRING_ORDER_TYPE: ParamSpec =
 
 /// Learns an index for each label of a column: the most frequent gets 0, equally frequent ones in alphabetic order.
 ///
-/// Input: text, or numbers (as text). Output: `Float64` with the labels in the column's metadata.
+/// Input: text, booleans or numbers (as text), one column (`inputCol`) or several (`inputCols`). Output: `Float64` with
+/// the labels in the column's metadata. Nulls and NaN are no labels.
 ///
 /// ```
 /// use emberline_ml::StringIndexer;
@@ -55,7 +59,8 @@ pub struct StringIndexer {
 
 impl StringIndexer {
     /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] = &[INPUT_COL, OUTPUT_COL, HANDLE_INVALID, STRING_ORDER_TYPE];
+    pub const PARAMS: &'static [ParamSpec] =
+        &[INPUT_COL, OUTPUT_COL, INPUT_COLS, OUTPUT_COLS, HANDLE_INVALID, STRING_ORDER_TYPE];
 
     /// An indexer with the default params.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
@@ -67,31 +72,35 @@ impl StringIndexer {
         Ok(Self { params: reader.params(Self::PARAMS)? })
     }
 
-    /// Learns the labels of the input column; reads no other column.
+    /// Learns the labels of the input columns; reads no other column.
     ///
     /// # Errors
     /// As [`Estimator::fit`].
     pub async fn fit_model(&self, table: &DataFrame) -> Result<StringIndexerModel> {
         self.transform_schema(table.schema().as_arrow())?;
-        let column = self.params.text("inputCol")?;
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        let mut batches = table.clone().select(vec![ident(&column)])?.execute_stream().await?;
+        let pairs = column_pairs(&self.params)?;
+        let columns: Vec<_> = pairs.iter().map(|pair| ident(&pair.input)).collect();
+        let mut counts: Vec<BTreeMap<String, u64>> = vec![BTreeMap::new(); pairs.len()];
+        let mut batches = table.clone().select(columns)?.execute_stream().await?;
         while let Some(batch) = batches.try_next().await? {
-            for label in as_text(batch.column(0))?.iter().flatten() {
-                *counts.entry(label.to_string()).or_default() += 1;
+            for (counts, column) in counts.iter_mut().zip(batch.columns()) {
+                for label in as_text(column)?.iter().flatten() {
+                    *counts.entry(label.to_string()).or_default() += 1;
+                }
             }
         }
-        let labels = ordered(counts, &self.params.text("stringOrderType")?);
-        let mut params = Params::new("StringIndexerModel", StringIndexerModel::PARAMS);
-        params.set_uid(self.params.uid().into());
-        params.copy_values(&self.params);
-        Ok(StringIndexerModel { params, labels: labels.into() })
+        let order = self.params.text("stringOrderType")?;
+        Ok(StringIndexerModel {
+            params: self.params.for_model(StringIndexerModel::PARAMS),
+            labels_array: counts.into_iter().map(|counts| ordered(counts, &order).into()).collect(),
+        })
     }
 }
 
 setters!(StringIndexer {
-    input_col: &str => "inputCol", output_col: &str => "outputCol",
-    handle_invalid: &str => "handleInvalid", string_order_type: &str => "stringOrderType",
+    input_col: &str => "inputCol", output_col: &str => "outputCol", input_cols: Vec<String> => "inputCols",
+    output_cols: Vec<String> => "outputCols", handle_invalid: &str => "handleInvalid",
+    string_order_type: &str => "stringOrderType",
 });
 
 /// The labels in the order of their indices. The map gives them in alphabetic order, and the sorts are stable.
@@ -106,19 +115,23 @@ fn ordered(counts: BTreeMap<String, u64>, order: &str) -> Vec<String> {
     labels.into_iter().map(|(label, _)| label).collect()
 }
 
+/// Labels as text. NaN is null: MLlib neither counts nor knows it.
 fn as_text(array: &ArrayRef) -> Result<StringArray, TableError> {
-    Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
+    let text = cast(array, &DataType::Utf8)?;
+    let text = text.as_string::<i32>();
+    if array.data_type().is_floating() {
+        return Ok(text.iter().map(|label| label.filter(|label| *label != "NaN")).collect());
+    }
+    Ok(text.clone())
 }
 
 fn is_label_type(data_type: &DataType) -> bool {
     data_type.is_string() || data_type.is_numeric() || *data_type == DataType::Boolean
 }
 
-fn check_input(params: &Params, schema: &Schema) -> Result<FieldRef> {
-    params.validate()?;
-    let field = input_field(params, "inputCol", schema)?;
+fn check_labels(params: &Params, field: &Field) -> Result<()> {
     if is_label_type(field.data_type()) {
-        return Ok(field);
+        return Ok(());
     }
     Err(MlError::ColumnType {
         stage: params.uid().into(),
@@ -134,13 +147,12 @@ impl Stage for StringIndexer {
 
 impl Estimator for StringIndexer {
     fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
-        check_input(&self.params, schema)?;
-        let output = self.params.text("outputCol")?;
-        with_new_fields(
-            self.params.uid(),
-            schema,
-            vec![Arc::new(Field::new(output, DataType::Float64, true))],
-        )
+        let mut fields: Vec<FieldRef> = Vec::new();
+        for pair in column_pairs(&self.params)? {
+            check_labels(&self.params, &*named_field(&self.params, pair.param, &pair.input, schema)?)?;
+            fields.push(Arc::new(Field::new(pair.output, DataType::Float64, true)));
+        }
+        with_new_fields(self.params.uid(), schema, fields)
     }
 
     fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
@@ -152,51 +164,69 @@ impl Estimator for StringIndexer {
     }
 }
 
-/// A fitted [`StringIndexer`]: label → index.
+/// A fitted [`StringIndexer`]: label → index. As in MLlib, an input column that a table has not got is passed over.
 #[derive(Debug, Clone)]
 pub struct StringIndexerModel {
     params: Params,
-    labels: Arc<[String]>,
+    /// The labels of every input column.
+    labels_array: Vec<Arc<[String]>>,
 }
 
 impl StringIndexerModel {
     /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] = &[INPUT_COL, OUTPUT_COL, HANDLE_INVALID];
+    pub const PARAMS: &'static [ParamSpec] = StringIndexer::PARAMS;
 
-    /// The labels; a label's place is its index.
+    /// The labels of the first input column; a label's place is its index.
     pub fn labels(&self) -> &[String] {
-        &self.labels
+        self.labels_array.first().map_or(&[], |labels| labels)
+    }
+
+    /// The labels of every input column.
+    pub fn labels_array(&self) -> impl ExactSizeIterator<Item = &[String]> {
+        self.labels_array.iter().map(|labels| labels.as_ref())
     }
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
-        let labels: Vec<String> = reader.value("labels")?;
-        Ok(Self { params: reader.params(Self::PARAMS)?, labels: labels.into() })
+        let labels_array: Vec<Vec<String>> = reader.value("labelsArray")?;
+        let labels_array = labels_array.into_iter().map(Into::into).collect();
+        Ok(Self { params: reader.params(Self::PARAMS)?, labels_array })
     }
 }
+
+setters!(StringIndexerModel {
+    input_col: &str => "inputCol", output_col: &str => "outputCol", input_cols: Vec<String> => "inputCols",
+    output_cols: Vec<String> => "outputCols", handle_invalid: &str => "handleInvalid",
+});
 
 impl Stage for StringIndexerModel {
     stage_basics!("StringIndexerModel");
 
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
-        writer.value("labels", &self.labels)
+        writer.value("labelsArray", &self.labels_array().collect::<Vec<_>>())
     }
 }
 
 impl Transformer for StringIndexerModel {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
-        check_input(&self.params, schema)?;
-        let function = StringIndexerFunction::new(self.labels.clone(), self.params.text("handleInvalid")?);
-        let (input, output) = (self.params.text("inputCol")?, self.params.text("outputCol")?);
-        Ok(vec![Step::new(Arc::new(function), [input], [output])])
+        let pairs = column_pairs(&self.params)?;
+        check_columns(&self.params, self.labels_array.len(), pairs.len())?;
+        let handle_invalid = self.params.text("handleInvalid")?;
+        let mut steps = Vec::new();
+        for (pair, labels) in pairs.into_iter().zip(&self.labels_array) {
+            let Some((_, field)) = schema.fields().find(&pair.input) else { continue };
+            check_labels(&self.params, field)?;
+            let function = StringIndexerFunction::new(labels.clone(), handle_invalid.clone());
+            steps.push(Step::new(Arc::new(function), [pair.input], [pair.output]));
+        }
+        Ok(steps)
     }
 
     fn transform(&self, table: DataFrame) -> Result<DataFrame> {
         let steps = self.steps(table.schema().as_arrow())?;
-        let table = emberline_table::evaluate::apply(table, &steps)?;
-        if self.params.text("handleInvalid")? != "skip" {
-            return Ok(table);
+        match self.params.text("handleInvalid")?.as_str() {
+            "skip" => apply_or_skip(table, &steps),
+            _ => Ok(evaluate::apply(table, &steps)?),
         }
-        Ok(table.filter(ident(self.params.text("outputCol")?).is_not_null())?)
     }
 
     fn is_row_wise(&self) -> bool {
@@ -248,20 +278,20 @@ impl ColumnFunction for StringIndexerFunction {
     fn describe(&self) -> Description {
         let params =
             FunctionParams { labels: self.labels.to_vec(), handle_invalid: self.handle_invalid.clone() };
-        Description::new(STRING_INDEXER, serde_json::to_value(params).unwrap_or_default())
+        Description::new(KIND, serde_json::to_value(params).unwrap_or_default())
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
         let [input] = inputs else {
             return Err(TableError::ArgumentCount {
-                function: STRING_INDEXER.into(),
+                function: KIND.into(),
                 expected: 1,
                 found: inputs.len(),
             });
         };
         if !is_label_type(input.data_type()) {
             return Err(TableError::ColumnType {
-                function: STRING_INDEXER.into(),
+                function: KIND.into(),
                 column: input.name().clone(),
                 expected: "text or numbers".into(),
                 found: input.data_type().clone(),
@@ -271,7 +301,7 @@ impl ColumnFunction for StringIndexerFunction {
         if self.handle_invalid == "keep" {
             labels.push(UNKNOWN.into());
         }
-        Ok(with_labels(Arc::new(Field::new(STRING_INDEXER, DataType::Float64, true)), &labels))
+        Ok(with_labels(Arc::new(Field::new(KIND, DataType::Float64, true)), &labels))
     }
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated, TableError> {
@@ -288,7 +318,7 @@ impl ColumnFunction for StringIndexerFunction {
     }
 }
 
-pub(crate) fn rebuild(
+pub(super) fn rebuild(
     description: &Description,
     _: &dyn Blobs,
     _: &FunctionKinds,

@@ -62,4 +62,4 @@ pub use minimizer::Stop;
 pub use model::{Decision, LogisticModel};
 pub(crate) use model::{dot, first_largest, softmax};
 pub use options::LinearOptions;
-pub(crate) use sweep::multiply_transposed;
+pub(crate) use sweep::{add_transposed_product, multiply_transposed};

@@ -153,7 +153,7 @@ pub(crate) fn multiply_transposed(
 }
 
 /// `out[inner, columns] += aᵀ · r` for `a[rows, inner]` and `r[rows, columns]`, all row major.
-pub(super) fn add_transposed_product(
+pub(crate) fn add_transposed_product(
     rows: usize,
     inner: usize,
     columns: usize,

@@ -1,12 +1,14 @@
 //! Params that several stages have, declared once.
 
-use super::ParamKind::{Bool, Double, Doubles, Int, Text};
+use super::ParamKind::{Bool, Double, Doubles, Int, Text, Texts};
 use super::spec::Default as D;
 use super::{Constraint, ParamSpec};
 
 pub(crate) const INPUT_COL: ParamSpec = ParamSpec::new("inputCol", Text, "input column name").required();
 pub(crate) const OUTPUT_COL: ParamSpec =
     ParamSpec::new("outputCol", Text, "output column name").default(D::UidAnd("__output"));
+pub(crate) const INPUT_COLS: ParamSpec = ParamSpec::new("inputCols", Texts, "input column names");
+pub(crate) const OUTPUT_COLS: ParamSpec = ParamSpec::new("outputCols", Texts, "output column names");
 pub(crate) const FEATURES_COL: ParamSpec =
     ParamSpec::new("featuresCol", Text, "features column name").default(D::Text("features"));
 pub(crate) const LABEL_COL: ParamSpec =

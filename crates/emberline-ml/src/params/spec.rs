@@ -87,6 +87,8 @@ pub enum Constraint {
     Any,
     /// At least this.
     AtLeast(f64),
+    /// At least this, and infinity is allowed.
+    AtLeastOrInfinite(f64),
     /// From the first to the second.
     Between(f64, f64),
     /// More than the first, less than the second.
@@ -101,6 +103,7 @@ impl Constraint {
         match self {
             Self::Any => String::new(),
             Self::AtLeast(least) => format!(", at least {least}"),
+            Self::AtLeastOrInfinite(least) => format!(", at least {least}, or infinity"),
             Self::Between(least, most) => format!(", from {least} to {most}"),
             Self::Inside(low, high) if high.is_infinite() => format!(", more than {low}"),
             Self::Inside(low, high) => format!(", more than {low} and less than {high}"),
@@ -115,7 +118,7 @@ impl Constraint {
         };
         match self {
             Self::Any => true,
-            Self::AtLeast(least) => number(&|v| v >= *least),
+            Self::AtLeast(least) | Self::AtLeastOrInfinite(least) => number(&|v| v >= *least),
             Self::Between(least, most) => number(&|v| (*least..=*most).contains(&v)),
             Self::Inside(low, high) => number(&|v| v > *low && v < *high),
             Self::OneOf(texts) => value.as_text().is_some_and(|text| texts.contains(&text)),
@@ -155,8 +158,11 @@ impl ParamSpec {
         let right_type = match self.kind {
             ParamKind::Bool => value.as_bool().is_some(),
             ParamKind::Int => value.as_int().is_some(),
-            // NaN and infinities are in no range a param has.
-            ParamKind::Double => value.as_double().is_some_and(f64::is_finite),
+            // NaN is in no range a param has, and infinity in few.
+            ParamKind::Double => value.as_double().is_some_and(|v| match self.constraint {
+                Constraint::AtLeastOrInfinite(_) => !v.is_nan(),
+                _ => v.is_finite(),
+            }),
             ParamKind::Text => value.as_text().is_some(),
             ParamKind::Doubles => {
                 value.as_doubles().is_some_and(|values| values.iter().all(|v| v.is_finite()))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A value of a param; as JSON, just the value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,13 +13,18 @@ pub enum ParamValue {
     /// A whole number.
     Int(i64),
     /// A number.
-    Double(f64),
+    Double(#[serde(serialize_with = "number_or_text")] f64),
     /// Text.
     Text(String),
     /// Several numbers.
     Doubles(Vec<f64>),
     /// Several texts.
     Texts(Vec<String>),
+}
+
+/// JSON has no infinity: it is a text there.
+fn number_or_text<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.collect_str(value) }
 }
 
 impl ParamValue {

@@ -70,8 +70,10 @@ impl Shared {
                 if !stage.is_row_wise() {
                     break;
                 }
-                // It reads a column that only fitting makes.
-                let Ok(steps) = stage.steps(&schema) else { continue };
+                // It may read a column that only fitting makes.
+                let Some(steps) = stage.steps(&schema).ok().filter(|steps| !steps.is_empty()) else {
+                    continue;
+                };
                 let steps_before = shared.steps.len();
                 let columns = shared.resolved(&front, &steps, &taken);
                 let key = format!("{} {:?}", words(stage.as_ref()), inputs(&shared.steps[steps_before..]));

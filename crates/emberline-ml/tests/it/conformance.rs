@@ -6,10 +6,11 @@ use anyhow::{Result, ensure};
 use emberline_ml::{
     BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
     DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
-    LinearRegression, LinearSVC, LogisticRegression, MulticlassClassificationEvaluator, NaiveBayes,
-    OneVsRest, ParamDefault, ParamGridBuilder, ParamMap, Pipeline, PipelineModel, RegressionEvaluator, Saved,
-    SimilarImages, Stage, StringIndexer, TrainValidationSplit, Transformer, function_kinds, load, registry,
-    save,
+    LinearRegression, LinearSVC, LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator,
+    NaiveBayes, Normalizer, OneHotEncoder, OneVsRest, ParamDefault, ParamGridBuilder, ParamMap, Pca,
+    Pipeline, PipelineModel, RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage,
+    StandardScaler, StringIndexer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds, load,
+    registry, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::Array;
@@ -31,6 +32,13 @@ async fn every_kind() -> Result<Vec<Saved>> {
         DeepImageFeaturizer::new().input_col("image").output_col("features").model_name("EfficientNetLite0");
     let predictor =
         DeepImagePredictor::new().input_col("image").output_col("p").model_name("EfficientNetLite0");
+    let standard = StandardScaler::new().input_col("features").output_col("o");
+    let min_max = MinMaxScaler::new().input_col("features").output_col("o");
+    let pca = Pca::new().input_col("features").output_col("o").k(1);
+    let one_hot = OneHotEncoder::new().input_col("label").output_col("o");
+    let infinite = Normalizer::new().input_col("features").output_col("o").p(f64::INFINITY);
+    let assembler =
+        VectorAssembler::new().input_cols(vec!["features".into(), "label".into()]).output_col("o");
     let grid = ParamGridBuilder::new().add_grid(lr.params().param("regParam")?, [0.1, -1.0]).build();
     let evaluator = Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"));
     let validator = CrossValidator::new(Arc::new(lr.clone()), grid.clone(), evaluator.clone())
@@ -43,6 +51,17 @@ async fn every_kind() -> Result<Vec<Saved>> {
         Saved::Estimator(Arc::new(validator)),
         Saved::Transformer(Arc::new(split.fit_model(&table).await?)),
         Saved::Estimator(Arc::new(split)),
+        Saved::Transformer(Arc::new(standard.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(standard)),
+        Saved::Transformer(Arc::new(min_max.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(min_max)),
+        Saved::Transformer(Arc::new(pca.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(pca)),
+        Saved::Transformer(Arc::new(one_hot.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(one_hot)),
+        Saved::Transformer(Arc::new(infinite)),
+        Saved::Transformer(Arc::new(assembler)),
+        Saved::Transformer(Arc::new(SqlTransformer::new().statement("SELECT label FROM __THIS__"))),
         Saved::Transformer(Arc::new(featurizer)),
         Saved::Transformer(Arc::new(predictor)),
         Saved::Transformer(Arc::new(

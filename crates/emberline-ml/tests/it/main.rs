@@ -1,6 +1,7 @@
 //! Tests of stages against references and against their promises.
 
 mod conformance;
+mod features;
 mod linear;
 mod metrics;
 mod persistence;
