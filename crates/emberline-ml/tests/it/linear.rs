@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use emberline_ml::linear::{
-    Decision, Family, LinearError, LinearOptions, LogisticFit, LogisticModel, LogisticOptions, Matrix, Stop,
-    fit_logistic,
+    Decision, Family, LinearError, LinearOptions, LogisticFit, LogisticModel, LogisticOptions,
+    LogisticProblem, Matrix, Stop, fit_logistic, fit_logistic_many,
 };
 use serde_json::Value;
 
@@ -157,6 +157,42 @@ fn agrees_with_pyspark() -> Result<()> {
             assert_eq!(model.predict(&raw, &Decision::Likeliest), numbers(&answer["prediction"])?);
         }
     }
+    Ok(())
+}
+
+/// Masks of 3 folds and a path of strengths, 90 columns in all: more than one group, so that later ones start warm.
+#[test]
+fn many_problems_at_once_reach_the_same_objectives() -> Result<()> {
+    let (rows, features, classes) = (600, 20, 3);
+    let x: Vec<f32> = (0..rows * features).map(|i| uniform(30, i) as f32).collect();
+    let label = |row: usize| {
+        ((x[row * features] + x[row * features + 1]) * 0.9 + uniform(31, row) as f32 * 0.4) as usize
+    };
+    let labels: Vec<f64> = (0..rows).map(|row| label(row).min(classes - 1) as f64).collect();
+    let x = Matrix::from_f32(&x, features)?;
+    let mask = |fold: usize| (0..rows).map(|row| f64::from(u8::from(row % 3 != fold))).collect::<Vec<f64>>();
+    let masks: Vec<Vec<f64>> = (0..3).map(mask).collect();
+    let parts: Vec<Option<&[f64]>> = masks.iter().map(|mask| Some(mask.as_slice())).collect();
+    let logistic = LogisticOptions { num_classes: Some(classes), ..Default::default() };
+    let mut problems = Vec::new();
+    for i in 0..10 {
+        let (reg_param, elastic_net_param) = (10_f64.powf(-0.4 * f64::from(i)), f64::from(i % 2) * 0.5);
+        let options = LinearOptions { reg_param, elastic_net_param, threads: 2, ..Default::default() };
+        let of = |part| LogisticProblem { logistic: logistic.clone(), options: options.clone(), part };
+        problems.extend((0..3).map(of));
+    }
+    let together = fit_logistic_many(&x, &labels, &parts, &problems)?;
+    let mut cold = 0;
+    let mut warm = 0;
+    for (problem, fit) in problems.iter().zip(together) {
+        let fit = fit?;
+        let alone = fit_logistic(&x, &labels, parts[problem.part], &logistic, &problem.options)?;
+        let (a, b) = (fit.objective_history[fit.iterations], alone.objective_history[alone.iterations]);
+        ensure!(a <= b * (1.0 + 1e-6), "{:?}: {a} together, {b} alone", problem.options);
+        warm += fit.iterations;
+        cold += alone.iterations;
+    }
+    ensure!(warm < cold, "{warm} iterations from the solutions of stronger penalties, {cold} from zero");
     Ok(())
 }
 

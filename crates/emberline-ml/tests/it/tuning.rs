@@ -392,11 +392,11 @@ async fn one_split_chooses_too() -> Result<()> {
     let model = validator.fit_model(&rows().await?).await?;
     assert_eq!((model.best_index, model.validation_metrics.len()), (1, 2));
     let sub_models = model.sub_models.ok_or_else(|| anyhow::anyhow!("collected"))?;
-    let rows_of = |model: &Option<Arc<dyn Transformer>>| {
-        let model = downcast::<LogisticRegressionModel>(model.as_ref()?.as_ref())?;
-        Some(model.summary()?.rows)
+    let coefficients = |model: &Option<Arc<dyn Transformer>>| {
+        Some(downcast::<LogisticRegressionModel>(model.as_ref()?.as_ref())?.coefficients().to_vec())
     };
-    assert_eq!(sub_models.iter().map(rows_of).collect::<Vec<_>>(), [Some(225), Some(225)]);
+    let (weak, strong) = (coefficients(&sub_models[1]), coefficients(&sub_models[0]));
+    assert!(weak.map(|c| c[0].abs()) > strong.map(|c| c[0].abs()), "each has the strength of its candidate");
     Ok(())
 }
 
@@ -422,14 +422,6 @@ async fn many_regressions_at_once_equal_one_by_one() -> Result<()> {
             let alone = Estimator::copy(&lr, candidate)?.fit(&folds.train(fold)?).await?;
             let alone = downcast::<LogisticRegressionModel>(alone.as_ref());
             let (Some(together), Some(alone)) = (together, alone) else { anyhow::bail!("types") };
-            let last = |model: &LogisticRegressionModel| {
-                model
-                    .summary()
-                    .and_then(|summary| summary.objective_history.last().copied())
-                    .unwrap_or(f64::NAN)
-            };
-            let (a, b) = (last(together), last(alone));
-            assert!((a - b).abs() <= 1e-8 * b, "{candidate:?}: {a} {b}");
             for (a, b) in together.coefficients().iter().zip(alone.coefficients()) {
                 assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{candidate:?}: {a} {b}");
             }
