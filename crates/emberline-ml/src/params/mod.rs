@@ -39,6 +39,14 @@ impl Params {
         Self { uid: format!("{prefix}_{random:012x}"), table, values: BTreeMap::new() }
     }
 
+    /// The params of the model that an estimator fitted: its uid, and its values where both have the param.
+    pub(crate) fn of_model(kind: &str, table: &'static [ParamSpec], estimator: &Self) -> Self {
+        let mut params = Self::new(kind, table);
+        params.set_uid(estimator.uid.clone());
+        params.copy_values(estimator);
+        params
+    }
+
     /// The name of the stage, kept by copies and by saving.
     pub fn uid(&self) -> &str {
         &self.uid
@@ -122,13 +130,6 @@ impl Params {
             }
         }
         Ok(())
-    }
-
-    /// The params of the model that a stage with these params becomes: its uid, and the values of those that both have.
-    pub(crate) fn for_model(&self, table: &'static [ParamSpec]) -> Self {
-        let mut params = Self { uid: self.uid.clone(), table, values: BTreeMap::new() };
-        params.copy_values(self);
-        params
     }
 
     /// Takes over the values of another stage for the params that both have: what a model gets of its estimator.
