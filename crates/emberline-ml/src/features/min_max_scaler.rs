@@ -74,7 +74,7 @@ impl MinMaxScaler {
             Ok(())
         })
         .await?;
-        let params = self.params.for_model(MinMaxScalerModel::PARAMS);
+        let params = Params::of_model("MinMaxScalerModel", MinMaxScalerModel::PARAMS, &self.params);
         let (original_min, original_max) = ranges.into_iter().unzip();
         Ok(MinMaxScalerModel { params, original_min, original_max })
     }

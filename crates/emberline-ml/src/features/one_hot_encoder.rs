@@ -96,7 +96,10 @@ impl OneHotEncoder {
                 None => self.largest_index(table, &pair.input).await? + 1,
             });
         }
-        Ok(OneHotEncoderModel { params: self.params.for_model(OneHotEncoderModel::PARAMS), category_sizes })
+        Ok(OneHotEncoderModel {
+            params: Params::of_model("OneHotEncoderModel", OneHotEncoderModel::PARAMS, &self.params),
+            category_sizes,
+        })
     }
 
     async fn largest_index(&self, table: &DataFrame, column: &str) -> Result<usize> {

@@ -93,7 +93,7 @@ impl Pca {
         let found = covariance.principal_components(self.params.count("k")?);
         let found = found.map_err(|e| wrong(format!("its principal components can't be found: {e:?}")))?;
         Ok(PcaModel {
-            params: self.params.for_model(PcaModel::PARAMS),
+            params: Params::of_model("PCAModel", PcaModel::PARAMS, &self.params),
             components: found.components,
             explained_variance: found.explained_variance,
         })

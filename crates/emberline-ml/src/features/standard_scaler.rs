@@ -73,7 +73,7 @@ impl StandardScaler {
             Ok(())
         })
         .await?;
-        let params = self.params.for_model(StandardScalerModel::PARAMS);
+        let params = Params::of_model("StandardScalerModel", StandardScalerModel::PARAMS, &self.params);
         let mean = features.iter().map(|moments| moments.mean(rows)).collect();
         let std = features.iter().map(|moments| moments.deviation(rows)).collect();
         Ok(StandardScalerModel { params, mean, std })

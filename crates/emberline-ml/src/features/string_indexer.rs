@@ -91,7 +91,7 @@ impl StringIndexer {
         }
         let order = self.params.text("stringOrderType")?;
         Ok(StringIndexerModel {
-            params: self.params.for_model(StringIndexerModel::PARAMS),
+            params: Params::of_model("StringIndexerModel", StringIndexerModel::PARAMS, &self.params),
             labels_array: counts.into_iter().map(|counts| ordered(counts, &order).into()).collect(),
         })
     }

@@ -132,13 +132,6 @@ impl Params {
         Ok(())
     }
 
-    /// The params of the model that a stage with these params becomes: its uid, and the values of those that both have.
-    pub(crate) fn for_model(&self, table: &'static [ParamSpec]) -> Self {
-        let mut params = Self { uid: self.uid.clone(), table, values: BTreeMap::new() };
-        params.copy_values(self);
-        params
-    }
-
     /// Takes over the values of another stage for the params that both have: what a model gets of its estimator.
     pub(crate) fn copy_values(&mut self, other: &Self) {
         for spec in self.table {
