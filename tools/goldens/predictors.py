@@ -5,7 +5,7 @@
     python tools/goldens/predictors.py hinge       # or some of the sections, the others staying as they are
 
 As in `ml.py`, the data come from formulas that the tests compute again (`tests/it/predictors.rs`). Spark stops short of the
-optimum of hinges and of bounded problems, so these are also solved by libsvm and by Newton's method.
+optimum of hinges and of bounded problems, so the exact optima of these are computed beside.
 """
 
 import json
@@ -20,7 +20,6 @@ from pyspark.ml.regression import LinearRegression
 from pyspark.sql import SparkSession
 from scipy.optimize import minimize
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC, LinearSVC as Liblinear
 
 from ml import OUT, TOLERANCES, problem_data, uniform, write
 
@@ -49,7 +48,7 @@ BOUNDS = [
          lowerBoundsOnIntercepts=[0.2]),
     dict(name="multinomial_boxed", rows=180, features=4, classes=3, noise=2.0, regParam=0.02,
          lowerBoundsOnCoefficients=[-0.3] * 12, upperBoundsOnCoefficients=[0.2] * 12,
-         lowerBoundsOnIntercepts=[-0.5] * 3, upperBoundsOnIntercepts=[0.4] * 3),
+         lowerBoundsOnIntercepts=[-0.2] * 3, upperBoundsOnIntercepts=[0.3] * 3),
 ]
 SETTINGS = ["regParam", "elasticNetParam", "fitIntercept", "standardization"]
 
@@ -138,19 +137,40 @@ def standardized(p):
 
 
 def exact_hinge(p):
-    """libsvm's optimum of Spark's objective: its C is the share of a row over the penalty."""
+    """The optimum of Spark's objective: a smoothed hinge tells which rows lie on the kink, linear equations the rest."""
     x, y, w, deviation = standardized(p)
     scale = deviation if p.get("standardization", True) else np.ones(x.shape[1])
-    kept = w > 0
-    share = w[kept] / (w.sum() * p["regParam"])
-    if p.get("fitIntercept", True):
-        model = SVC(kernel="linear", C=1.0, tol=1e-12).fit(x[kept] / scale, y[kept], sample_weight=share)
-    else:
-        model = Liblinear(loss="hinge", C=1.0, tol=1e-14, fit_intercept=False, max_iter=10**8).fit(x[kept] / scale, y[kept], sample_weight=share)
-    beta, intercept = model.coef_[0], float(np.ravel(model.intercept_)[0])
-    margins = (2 * y - 1) * (x / scale @ beta + intercept)
-    objective = w @ np.maximum(0.0, 1.0 - margins) / w.sum() + p["regParam"] / 2 * beta @ beta
-    return dict(coefficients=(beta / scale).tolist(), intercept=intercept, objective=objective)
+    intercept = p.get("fitIntercept", True)
+    z = np.column_stack([x / scale, np.ones(len(y))]) if intercept else x / scale
+    penalty = np.full(z.shape[1], p["regParam"])
+    penalty[x.shape[1]:] = 0.0
+    sign, share = 2 * y - 1, w / w.sum()
+
+    def smoothed(beta, width):
+        short = 1.0 - sign * (z @ beta)
+        slope = np.clip(short / width, 0.0, 1.0)
+        value = share @ np.where(short > width, short - width / 2, slope * short / 2) + penalty @ beta**2 / 2
+        return value, -(share * sign * slope) @ z + penalty * beta
+
+    beta = np.zeros(z.shape[1])
+    for width in 10.0 ** -np.arange(0.0, 7.0, 0.5):
+        beta = minimize(smoothed, beta, (width,), jac=True, method="L-BFGS-B", options=dict(maxiter=10**5, maxfun=10**6, ftol=0, gtol=1e-12, maxcor=30)).x
+    for distance in 10.0 ** np.arange(-6.0, -1.0, 0.25):
+        short = 1.0 - sign * (z @ beta)
+        kink, wrong = (np.abs(short) < distance) & (share > 0), (short >= distance) & (share > 0)
+        # penalty * beta = sum of share * sign * z over wrong rows + sum of a * sign * z over those on the kink, margins 1 there.
+        on = (sign[:, None] * z)[kink]
+        system = np.block([[np.diag(penalty), -on.T], [on, np.zeros((len(on), len(on)))]])
+        right = np.concatenate([(share * sign)[wrong] @ z[wrong], np.ones(len(on))])
+        solution = np.linalg.lstsq(system, right, rcond=None)[0]
+        found, a = solution[:z.shape[1]], solution[z.shape[1]:]
+        short = 1.0 - sign * (z @ found)
+        fits = np.abs(system @ solution - right).max() < 1e-12 and (a >= -1e-12).all() and (a <= share[kink] + 1e-12).all()
+        if fits and (short[wrong] > 0).all() and (short[~wrong & ~kink & (share > 0)] < 0).all():
+            objective = share @ np.maximum(0.0, short) + penalty @ found**2 / 2
+            coefficients = found[:x.shape[1]] / scale
+            return dict(coefficients=coefficients.tolist(), intercept=found[-1] if intercept else 0.0, objective=objective)
+    raise AssertionError(p["name"])
 
 
 def bayes_data(kind, rows=90, features=6, classes=3):

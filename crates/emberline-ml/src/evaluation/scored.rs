@@ -37,7 +37,8 @@ impl Scored {
             let field = input_field(params, param, table.schema().as_arrow())?;
             let is_score = vectors && param == prediction;
             let found = field.data_type();
-            if !found.is_numeric() && !(is_score && vector_length(found).is_some_and(|length| length > 1)) {
+            let is_vector = is_score && vector_length(found).is_some_and(|length| length > 1);
+            if !found.is_numeric() && !is_vector {
                 return Err(MlError::ColumnType {
                     stage: params.uid().into(),
                     column: field.name().clone(),

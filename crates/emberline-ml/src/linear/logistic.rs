@@ -289,8 +289,8 @@ fn prepare<'a>(
     let region = match &bounds {
         None => objective.l1(options),
         Some([lower, upper]) => {
-            let lower = objective.bounds(&lower.0, &lower.1);
-            let upper = objective.bounds(&upper.0, &upper.1);
+            let lower = objective.bounds(&lower.coefficients, &lower.intercepts);
+            let upper = objective.bounds(&upper.coefficients, &upper.intercepts);
             start.iter_mut().zip(&lower).zip(&upper).for_each(|((s, l), u)| *s = s.max(*l).min(*u));
             Region::Box { lower, upper }
         }
@@ -360,6 +360,14 @@ impl LogisticOptions {
     }
 }
 
+/// Bounds from below, or from above, infinite where there are none.
+struct Side {
+    /// `[K, d]`.
+    coefficients: Vec<f64>,
+    /// `[K]`.
+    intercepts: Vec<f64>,
+}
+
 impl Bounds {
     fn on_intercepts(&self) -> bool {
         let bounds = [&self.lower_intercepts, &self.upper_intercepts];
@@ -372,7 +380,7 @@ impl Bounds {
         sets: usize,
         features: usize,
         options: &LinearOptions,
-    ) -> Result<Option<[(Vec<f64>, Vec<f64>); 2]>, LinearError> {
+    ) -> Result<Option<[Side; 2]>, LinearError> {
         let given = [
             ("lowerBoundsOnCoefficients", &self.lower_coefficients, sets * features),
             ("upperBoundsOnCoefficients", &self.upper_coefficients, sets * features),
@@ -404,14 +412,15 @@ impl Bounds {
         let or = |bounds: &Option<Vec<f64>>, length: usize, infinity: f64| {
             bounds.clone().unwrap_or_else(|| vec![infinity; length])
         };
-        let side = |coefficients, intercepts, infinity| {
-            (or(coefficients, sets * features, infinity), or(intercepts, sets, infinity))
+        let side = |coefficients, intercepts, infinity| Side {
+            coefficients: or(coefficients, sets * features, infinity),
+            intercepts: or(intercepts, sets, infinity),
         };
         let lower = side(&self.lower_coefficients, &self.lower_intercepts, f64::NEG_INFINITY);
         let upper = side(&self.upper_coefficients, &self.upper_intercepts, f64::INFINITY);
         for (name, lower, upper) in [
-            ("lowerBoundsOnCoefficients", &lower.0, &upper.0),
-            ("lowerBoundsOnIntercepts", &lower.1, &upper.1),
+            ("lowerBoundsOnCoefficients", &lower.coefficients, &upper.coefficients),
+            ("lowerBoundsOnIntercepts", &lower.intercepts, &upper.intercepts),
         ] {
             if let Some(i) = (0..lower.len()).find(|&i| lower[i] > upper[i]) {
                 let expected = format!("at most the upper bound {} in place {i}", upper[i]);

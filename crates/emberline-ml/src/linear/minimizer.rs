@@ -6,9 +6,8 @@
 //!
 //! L-BFGS: Nocedal and Wright, *Numerical Optimization*, algorithm 7.4, with a line search for the weak Wolfe conditions.
 //! OWL-QN: Andrew and Gao, *Scalable Training of L1-Regularized Log-Linear Models*, 2007, with one L1 weight per coordinate.
-//! Bounds are kept in the same way: coordinates that stand at a bound and would leave it rest, no coordinate moves against
-//! its own descent, and steps are clamped (Bertsekas, *Projected Newton Methods for Optimization Problems with Simple
-//! Constraints*, 1982). The rules for stopping are Breeze's, hence MLlib's.
+//! Bounds: coordinates that stand at one and would leave it rest, the curvature is that of the others alone, and steps are
+//! clamped (Bertsekas, *Projected Newton Methods for Optimization Problems with Simple Constraints*, 1982). The rules for stopping are Breeze's, hence MLlib's.
 
 use std::collections::VecDeque;
 
@@ -70,6 +69,35 @@ struct Pair {
     change: Vec<f64>,
     /// `1 / (step · change)`.
     inverse: f64,
+}
+
+impl Pair {
+    /// `None` where the curvature is not positive beyond rounding: the line searches for L1 terms and bounds do not force it.
+    fn new(step: Vec<f64>, change: Vec<f64>) -> Option<Self> {
+        let curvature = dot(&step, &change);
+        let is_positive = curvature > f64::EPSILON * norm(&step) * norm(&change);
+        is_positive.then(|| Self { step, change, inverse: 1.0 / curvature })
+    }
+}
+
+/// The two-loop recursion: the inverse Hessian's estimate by `pairs` applied to `vector`.
+fn two_loops(pairs: &VecDeque<Pair>, vector: &[f64]) -> Vec<f64> {
+    let mut out = vector.to_vec();
+    let mut factors = Vec::with_capacity(pairs.len());
+    for pair in pairs.iter().rev() {
+        let factor = dot(&pair.step, &out) * pair.inverse;
+        add_scaled(&mut out, -factor, &pair.change);
+        factors.push(factor);
+    }
+    if let Some(last) = pairs.back() {
+        let scale = 1.0 / (last.inverse * dot(&last.change, &last.change));
+        out.iter_mut().for_each(|v| *v *= scale);
+    }
+    for (pair, factor) in pairs.iter().zip(factors.iter().rev()) {
+        let back = dot(&pair.change, &out) * pair.inverse;
+        add_scaled(&mut out, factor - back, &pair.step);
+    }
+    out
 }
 
 /// A line search in progress: the accepted length lies between `low` and `high`.
@@ -162,8 +190,8 @@ impl Minimizer {
     fn descend(&mut self) -> Option<Stop> {
         let steepest = self.steepest();
         let mut direction = self.precondition(&steepest);
-        if self.region != Region::Free {
-            // No coordinate may move against its own descent.
+        if matches!(self.region, Region::L1(_)) {
+            // OWL-QN: no coordinate may move against the pseudo-gradient.
             for (d, s) in direction.iter_mut().zip(&steepest) {
                 if *d * *s <= 0.0 {
                     *d = 0.0;
@@ -238,37 +266,29 @@ impl Minimizer {
         }
     }
 
-    /// The two-loop recursion: the inverse Hessian's estimate applied to `vector`.
-    fn precondition(&self, vector: &[f64]) -> Vec<f64> {
-        let mut out = vector.to_vec();
-        let mut factors = Vec::with_capacity(self.pairs.len());
-        for pair in self.pairs.iter().rev() {
-            let factor = dot(&pair.step, &out) * pair.inverse;
-            add_scaled(&mut out, -factor, &pair.change);
-            factors.push(factor);
+    /// The inverse Hessian's estimate applied to the direction of steepest descent.
+    fn precondition(&self, steepest: &[f64]) -> Vec<f64> {
+        if !matches!(self.region, Region::Box { .. }) {
+            return two_loops(&self.pairs, steepest);
         }
-        if let Some(last) = self.pairs.back() {
-            let scale = 1.0 / (last.inverse * dot(&last.change, &last.change));
-            out.iter_mut().for_each(|v| *v *= scale);
-        }
-        for (pair, factor) in self.pairs.iter().zip(factors.iter().rev()) {
-            let back = dot(&pair.change, &out) * pair.inverse;
-            add_scaled(&mut out, factor - back, &pair.step);
-        }
-        out
+        // Where a bound is in the way, and where nothing pulls, there is no curvature to know.
+        let of_free = |values: &[f64]| -> Vec<f64> {
+            values.iter().zip(steepest).map(|(v, s)| if *s == 0.0 { 0.0 } else { *v }).collect()
+        };
+        let pairs =
+            self.pairs.iter().filter_map(|pair| Pair::new(of_free(&pair.step), of_free(&pair.change)));
+        two_loops(&pairs.collect(), steepest)
     }
 
     /// Learns the curvature between the best point and the accepted trial.
     fn remember(&mut self, gradient: &[f64]) {
         let step = difference(&self.trial, &self.point);
         let change = difference(gradient, &self.gradient);
-        let curvature = dot(&step, &change);
-        // OWL-QN's line search does not force positive curvature; rounding can spoil it near the optimum.
-        if curvature > f64::EPSILON * norm(&step) * norm(&change) {
+        if let Some(pair) = Pair::new(step, change) {
             if self.pairs.len() == MEMORY {
                 self.pairs.pop_front();
             }
-            self.pairs.push_back(Pair { step, change, inverse: 1.0 / curvature });
+            self.pairs.push_back(pair);
         }
     }
 
@@ -314,18 +334,24 @@ impl Search {
     /// Accepts the trial, or narrows the bracket and chooses the next length.
     fn judge(&mut self, at: &Minimizer, value: f64, gradient: &[f64]) -> Verdict {
         self.trials += 1;
+        let noise = ROUNDING * at.value.abs();
         if at.region != Region::Free {
             // The projection bends the path, so the expected decrease is taken along the step made. Where that is
             // nothing, neither is the decrease, and the search has to end.
-            let expected = -dot(&at.steepest(), &difference(&at.trial, &at.point));
-            if value <= at.value + DECREASE * expected && value < at.value {
+            let step = difference(&at.trial, &at.point);
+            let expected = -dot(&at.steepest(), &step);
+            let decreased = value <= at.value + DECREASE * expected && value < at.value;
+            let by_slope = matches!(at.region, Region::Box { .. })
+                && expected < 0.0
+                && value <= at.value + noise
+                && dot(gradient, &step) <= (2.0 * DECREASE - 1.0) * expected;
+            if decreased || by_slope {
                 return Verdict::Accept;
             }
             self.length *= 0.5;
             return Verdict::Again;
         }
         let slope = dot(gradient, &self.direction);
-        let noise = ROUNDING * at.value.abs();
         let decreased = value <= at.value + DECREASE * self.length * self.slope
             || (value <= at.value + noise && slope <= (2.0 * DECREASE - 1.0) * self.slope);
         if !decreased {

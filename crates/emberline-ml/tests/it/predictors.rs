@@ -48,6 +48,7 @@ fn flag(value: &Value, name: &str) -> bool {
 }
 
 /// Checks a difference, and says it.
+#[expect(clippy::print_stdout, reason = "whoever asks for the output wants the figures")]
 fn close(what: &str, found: &[f64], expected: &Value, tolerance: f64) -> Result<()> {
     let difference = difference(found, &numbers(expected)?);
     println!("{what}: {difference:.1e}");
@@ -197,9 +198,9 @@ fn least_squares_are_an_optimum_whatever_the_solver() -> Result<()> {
     Ok(())
 }
 
-/// How far the hinge's objective may lie above libsvm's optimum, at the tight tolerance and at the default one, and how far its
+/// How far the hinge's objective may lie above the optimum, at the tight tolerance and at the default one, and how far its
 /// coefficients may be off at the tight one: on a kink nothing says how near the optimum is.
-const HINGE_OBJECTIVE: [(&str, f64); 2] = [("tight", 1e-8), ("default", 1e-3)];
+const HINGE_OBJECTIVE: [(&str, f64); 2] = [("tight", 1e-7), ("default", 1e-4)];
 const HINGE_COEFFICIENTS: f64 = 1e-3;
 
 #[test]
