@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use emberline_net::{
     Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Error, GlobalPooling2D, ImageLayout,
-    Layer, Network, NetworkBuilder, OnnxOptions, Padding, Pooling2D, PrepareOptions, Rescaling, Reshape,
-    Tensor, ZeroPadding2D,
+    Layer, LayerNormalization, MultiHeadAttention, Network, NetworkBuilder, OnnxOptions, Padding, Pooling2D,
+    PrepareOptions, Rescaling, Reshape, Tensor, ZeroPadding2D,
 };
 
 use crate::{Tolerance, noise, reference, runtimes, with_noise};
@@ -54,6 +54,23 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
         (vec![6], Reshape { shape: vec![1, 1, 6] }.into()),
         (vec![12], Reshape { shape: vec![2, 3, 2] }.into()),
         (image(), Layer::Dropout { rate: 0.5 }),
+        (image(), LayerNormalization { epsilon: 1e-6 }.into()),
+        (vec![5, 8], LayerNormalization { epsilon: 1e-3 }.into()),
+        (vec![8], LayerNormalization { epsilon: 1e-5 }.into()),
+        (image(), Layer::LayerScale),
+        (vec![5, 8], Layer::LayerScale),
+        (vec![5, 8], Dense::new(3).activation(Activation::Gelu).into()),
+        (vec![5, 8], Dense::new(3).without_bias().into()),
+        (vec![5, 8], Rescaling { scale: vec![2.0], offset: vec![-1.0] }.into()),
+        (vec![5, 8], Layer::Flatten),
+        (vec![6, 4], Reshape { shape: vec![2, 3, 4] }.into()),
+        (image(), Reshape { shape: vec![42, 4] }.into()),
+        (vec![5, 8], Layer::ClassToken),
+        (vec![5, 8], Layer::PositionEmbedding),
+        (vec![5, 8], MultiHeadAttention { heads: 2 }.into()),
+        (vec![5, 8], MultiHeadAttention { heads: 1 }.into()),
+        (vec![5, 8], Layer::TakeToken { index: 0 }),
+        (vec![5, 8], Layer::TakeToken { index: 4 }),
     ]);
     let activations = [
         Activation::Linear,
@@ -72,6 +89,7 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
     ];
     cases.extend(activations.map(|activation| (vec![3, 2, 5], activation.into())));
     cases.extend(activations.map(|activation| (vec![5], activation.into())));
+    cases.extend(activations.map(|activation| (vec![3, 5], activation.into())));
     cases
 }
 
