@@ -234,7 +234,18 @@ impl<'a> Writer<'_, 'a> {
         let pads = self.graph.integers(self.named("pads"), &pads);
         self.inputs.push(pads);
         let inputs = std::mem::take(&mut self.inputs);
-        self.op("Pad", inputs, Vec::new())
+        let is_pooled = |node: &Node| {
+            let pools = matches!(node.layer, Layer::MaxPooling2D(_) | Layer::AveragePooling2D(_));
+            pools && node.inputs.contains(&self.node.name)
+        };
+        if !self.graph.network.nodes().iter().any(is_pooled) {
+            return self.op("Pad", inputs, Vec::new());
+        }
+        // ONNX Runtime (1.31) makes the border the padding of a pooling right after it, where it would not count. A clip
+        // that changes nothing keeps them apart.
+        let padded = self.graph.op("Pad", inputs, self.named("padded"), Vec::new());
+        let lowest = self.scalar("lowest", f32::MIN);
+        self.op("Clip", vec![padded, lowest], Vec::new())
     }
 
     fn pooling(self, op_type: &str, layer: &Pooling2D) -> String {

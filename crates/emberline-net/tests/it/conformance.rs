@@ -165,6 +165,23 @@ fn branches_and_several_outputs() -> Result<()> {
     check(&branches()?, &noise(&[3, 9, 8, 3], 5)?)
 }
 
+/// A runtime may not take a border of zeros for the padding of the pooling after it, which never wins.
+#[test]
+fn a_border_of_zeros_counts_in_poolings() -> Result<()> {
+    for pooling in [Layer::MaxPooling2D, Layer::AveragePooling2D] {
+        let mut layers = NetworkBuilder::new("border");
+        let image = layers.input("image", [6, 6, 3]);
+        // Nothing else is above zero.
+        let below = Rescaling { scale: vec![1.0], offset: vec![-2.0] };
+        let below = layers.apply("below", below, image);
+        let border = ZeroPadding2D { top: 1, bottom: 1, left: 1, right: 1 };
+        let padded = layers.apply("padded", border, below);
+        let pooled = layers.apply("pooled", pooling(Pooling2D::new(3).strides(2)), padded);
+        check(&layers.build(&[pooled])?, &noise(&[2, 6, 6, 3], 3)?)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn folded_batch_norms_change_nothing() -> Result<()> {
     let mut layers = NetworkBuilder::new("folding");
