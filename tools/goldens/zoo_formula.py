@@ -8,8 +8,11 @@ is drawn as bytes, and the origin's own `preprocess_input` or means make the inp
 
 The pictures are smaller than those the networks are used with, where the network's definition allows it.
 
-    pip install keras tensorflow-cpu;          python zoo_formula.py keras [NAME...]
-    apt-get install python3-torchvision;       python3 zoo_formula.py torchvision [NAME...]
+    pip install keras tensorflow-cpu;          python zoo_formula.py keras [--files DIR] [NAME...]
+    apt-get install python3-torchvision;       python3 zoo_formula.py torchvision [--files DIR] [NAME...]
+
+With `--files` it writes no answers but the weights, of networks of full size, in the origin's own format: what the ignored
+test of `src/formula.rs` reads.
 """
 
 import json
@@ -22,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "crates/emberline-zoo/goldens"
 LABELS = [line.split("\t")[0] for line in (ROOT / "crates/emberline-zoo/src/labels/imagenet.tsv").read_text().splitlines()]
 SAMPLES = 32
+
+# Where weights are written, if they are and not answers.
+FILES = None
 
 # Name: side, variance that a kernel keeps or makes of what goes in, two inner layers, features, logits.
 KERAS = {
@@ -65,6 +71,8 @@ TORCHVISION = {
         "class_features=heads.head<", "logits=heads.head",
     ),
 }
+# Of networks that are not used with pictures of 224 pixels.
+KERAS_SIDES = {"InceptionV3": 299, "Xception": 299, "EfficientNetB1": 240, "EfficientNetB2": 260, "EfficientNetB3": 300}
 SECOND_ORIGIN = ["VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152", "DenseNet121"]
 
 
@@ -175,10 +183,14 @@ def leaves(layer):
 
 
 def with_keras(names):
+    import h5py
     import keras
+    from keras.src.legacy.saving import legacy_h5_format
 
     for name in names:
         side, gain, *order = KERAS[name]
+        if FILES:
+            side, gain = KERAS_SIDES.get(name, 224), 1.0
         keras.backend.clear_session()
         # `None` for weights leaves out what EfficientNets do for those of ImageNet alone; the graph is asked for with them.
         constructor = getattr(keras.applications, name)
@@ -193,6 +205,10 @@ def with_keras(names):
                 variable.assign(formula(path, kind, tuple(variable.shape), fan_in, gain))
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()
+        if FILES:
+            with h5py.File(FILES / f"{name}.Keras.h5", "w") as file:
+                legacy_h5_format.save_weights_to_hdf5_group(file, network)
+            continue
         module = {"MobileNetV3Large": "mobilenet_v3", "ConvNeXtTiny": "convnext", "ResNet50V2": "resnet_v2"}.get(name)
         module = module or {"V": name.lower(), "R": "resnet", "I": "inception_v3", "X": "xception", "D": "densenet", "E": "efficientnet"}.get(name[0])
         module = module or {"MobileNet": "mobilenet", "MobileNetV2": "mobilenet_v2"}[name]
@@ -256,10 +272,12 @@ def with_torchvision(names):
 
     for name in names:
         side, gain, *order = TORCHVISION[name]
+        if FILES:
+            side, gain = 224, 1.0
         settings = {"image_size": side} if name == "ViTB16" else {}
         constructor = "vit_b_16" if name == "ViTB16" else name.lower()
         network = getattr(torchvision.models, constructor)(weights=None, **settings).eval()
-        if name.startswith("VGG"):
+        if name.startswith("VGG") and not FILES:
             # Of 224 pixels, pooling to 7 x 7 changes nothing and the classifier takes what there is; so here.
             network.avgpool = torch.nn.Identity()
             network.classifier[0] = torch.nn.Linear(512 * (side // 32) ** 2, 4096)
@@ -269,6 +287,9 @@ def with_torchvision(names):
                 continue
             kind, fan_in = torch_kind(network, tensor_name, tensor)
             tensor.copy_(torch.from_numpy(formula(tensor_name, kind, tuple(tensor.shape), fan_in, gain)))
+        if FILES:
+            torch.save(state, FILES / f"{name}.PyTorch.pth")
+            continue
         layers, hooks = {}, []
         for entry in order:
             ours, _, theirs = entry.partition("=")
@@ -303,4 +324,7 @@ def torch_values(value):
 if __name__ == "__main__":
     TARGET.mkdir(exist_ok=True)
     table, run = {"keras": (KERAS, with_keras), "torchvision": (TORCHVISION, with_torchvision)}[sys.argv[1]]
-    run(sys.argv[2:] or list(table))
+    names = sys.argv[2:]
+    if names[:1] == ["--files"]:
+        FILES, names = Path(names[1]), names[2:]
+    run(names or list(table))

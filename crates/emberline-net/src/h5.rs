@@ -29,6 +29,9 @@ impl Default for Limits {
     }
 }
 
+/// The group in which Keras 3 keeps the tensors of a layer.
+const KERAS_3_GROUP: &str = "vars";
+
 const RANK_MAX: usize = 8;
 const DEPTH_MAX: u64 = 8;
 const CHUNK_BYTES_MAX: usize = 1 << 28;
@@ -64,10 +67,7 @@ pub fn parse_weights(bytes: &[u8], limits: &Limits) -> Result<BTreeMap<String, T
         reading.take(group.name(), found)?;
     }
     if reading.tensors.is_empty() {
-        return Err(problem(
-            "it holds no layers with weights; Keras 3 writes files called `.weights.h5` in another layout, which names \
-             no layers: save with `model.save(\"...h5\")`",
-        ));
+        return Err(problem("it holds no layers with weights"));
     }
     Ok(reading.tensors)
 }
@@ -89,6 +89,12 @@ impl Reading<'_> {
         found: &mut Vec<(String, Dataset)>,
     ) -> Result<()> {
         check_limit("depth", DEPTH_MAX, depth)?;
+        if group.name() == KERAS_3_GROUP {
+            return Err(problem(
+                "it is in the layout of Keras 3 (`.weights.h5`), which numbers tensors and does not name them; save the \
+                 model with `model.save(\"...h5\")`",
+            ));
+        }
         let (groups, datasets) = group.members().map_err(damaged)?;
         self.members += (groups.len() + datasets.len()) as u64;
         check_limit("members", self.limits.members, self.members)?;

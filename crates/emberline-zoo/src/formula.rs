@@ -81,3 +81,40 @@ fn hashed(seed: u64, i: u64) -> f64 {
     let z = z ^ (z >> 31);
     (z >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Card, cards, weights};
+
+    /// Files that the origins themselves wrote, with the formula's weights in networks of full size:
+    /// `zoo_formula.py keras --files DIR` and the like.
+    #[test]
+    #[ignore = "needs 3 GB of files that Keras and torchvision write; EMBERLINE_ZOO_FILES is their folder"]
+    fn files_that_their_origins_write_hold_the_formulas_weights() {
+        let folder = std::env::var("EMBERLINE_ZOO_FILES").unwrap();
+        let mut compared = 0;
+        for card in cards().iter().flat_map(Card::variants) {
+            for format in ["h5", "pth", "safetensors"] {
+                let path = Path::new(&folder).join(format!("{}.{:?}.{format}", card.name, card.origin));
+                if !path.exists() {
+                    continue;
+                }
+                let first = cards().iter().find(|first| first.name == card.name).unwrap();
+                let (found, network) = first.load_file(&path).unwrap();
+                assert_eq!(found.origin, card.origin);
+                let blueprint = card.blueprint_of(card.preprocessing.width).unwrap();
+                let expected = weights::weights(&blueprint, tensors(&blueprint, 1.0).unwrap()).unwrap();
+                assert_eq!(network.weights().len(), expected.len());
+                for (name, tensor) in network.weights() {
+                    assert!(**tensor == expected[name], "{}: {name}", path.display());
+                }
+                println!("{}: {} tensors are equal", path.display(), expected.len());
+                compared += 1;
+            }
+        }
+        assert!(compared > 0);
+    }
+}

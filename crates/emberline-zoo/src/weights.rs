@@ -168,21 +168,26 @@ pub(crate) fn weights(
     if let Some(problem) = blueprint.taken.iter().find_map(missing) {
         return Err(problem);
     }
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for taken in blueprint.taken.values() {
+        *uses.entry(&taken.name).or_default() += 1;
+    }
     let mut weights = BTreeMap::new();
     for (weight, taken) in &blueprint.taken {
         let Taken { name, shape, steps, .. } = taken;
-        let Some(tensor) = state.get(name) else { continue };
+        let left = uses.entry(name).or_default();
+        *left -= 1;
+        // Large networks would else be there twice.
+        let tensor = if *left == 0 { state.remove(name) } else { state.get(name).cloned() };
+        let Some(tensor) = tensor else { continue };
         if tensor.shape() != shape {
             return Err(format!("tensor `{name}`: expected shape {shape:?}, found {:?}", tensor.shape()));
         }
         let tensor = steps
             .iter()
-            .try_fold(tensor.clone(), |tensor, step| step.apply(tensor))
+            .try_fold(tensor, |tensor, step| step.apply(tensor))
             .map_err(|error| format!("tensor `{name}`: {error}"))?;
         weights.insert(weight.clone(), tensor);
-    }
-    for taken in blueprint.taken.values() {
-        state.remove(&taken.name);
     }
     match state.keys().find(|name| !COUNTERS.iter().any(|counter| name.ends_with(counter))) {
         Some(name) => Err(format!("the weights have a tensor `{name}` that no layer takes")),

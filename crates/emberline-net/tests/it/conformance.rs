@@ -54,23 +54,6 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
         (vec![6], Reshape { shape: vec![1, 1, 6] }.into()),
         (vec![12], Reshape { shape: vec![2, 3, 2] }.into()),
         (image(), Layer::Dropout { rate: 0.5 }),
-        (image(), LayerNormalization { epsilon: 1e-6 }.into()),
-        (vec![5, 8], LayerNormalization { epsilon: 1e-3 }.into()),
-        (vec![8], LayerNormalization { epsilon: 1e-5 }.into()),
-        (image(), Layer::LayerScale),
-        (vec![5, 8], Layer::LayerScale),
-        (vec![5, 8], Dense::new(3).activation(Activation::Gelu).into()),
-        (vec![5, 8], Dense::new(3).without_bias().into()),
-        (vec![5, 8], Rescaling { scale: vec![2.0], offset: vec![-1.0] }.into()),
-        (vec![5, 8], Layer::Flatten),
-        (vec![6, 4], Reshape { shape: vec![2, 3, 4] }.into()),
-        (image(), Reshape { shape: vec![42, 4] }.into()),
-        (vec![5, 8], Layer::ClassToken),
-        (vec![5, 8], Layer::PositionEmbedding),
-        (vec![5, 8], MultiHeadAttention { heads: 2 }.into()),
-        (vec![5, 8], MultiHeadAttention { heads: 1 }.into()),
-        (vec![5, 8], Layer::TakeToken { index: 0 }),
-        (vec![5, 8], Layer::TakeToken { index: 4 }),
     ]);
     let activations = [
         Activation::Linear,
@@ -90,7 +73,32 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
     cases.extend(activations.map(|activation| (vec![3, 2, 5], activation.into())));
     cases.extend(activations.map(|activation| (vec![5], activation.into())));
     cases.extend(activations.map(|activation| (vec![3, 5], activation.into())));
+    cases.extend(layers_of_sequences());
     cases
+}
+
+/// What vision transformers are made of, and other layers over what those take and give.
+fn layers_of_sequences() -> Vec<(Vec<usize>, Layer)> {
+    let image = || vec![7, 6, 4];
+    vec![
+        (image(), LayerNormalization { epsilon: 1e-6 }.into()),
+        (vec![5, 8], LayerNormalization { epsilon: 1e-3 }.into()),
+        (vec![8], LayerNormalization { epsilon: 1e-5 }.into()),
+        (image(), Layer::LayerScale),
+        (vec![5, 8], Layer::LayerScale),
+        (vec![5, 8], Dense::new(3).activation(Activation::Gelu).into()),
+        (vec![5, 8], Dense::new(3).without_bias().into()),
+        (vec![5, 8], Rescaling { scale: vec![2.0], offset: vec![-1.0] }.into()),
+        (vec![5, 8], Layer::Flatten),
+        (vec![6, 4], Reshape { shape: vec![2, 3, 4] }.into()),
+        (image(), Reshape { shape: vec![42, 4] }.into()),
+        (vec![5, 8], Layer::ClassToken),
+        (vec![5, 8], Layer::PositionEmbedding),
+        (vec![5, 8], MultiHeadAttention { heads: 2 }.into()),
+        (vec![5, 8], MultiHeadAttention { heads: 1 }.into()),
+        (vec![5, 8], Layer::TakeToken { index: 0 }),
+        (vec![5, 8], Layer::TakeToken { index: 4 }),
+    ]
 }
 
 fn one_layer(shape: &[usize], layer: &Layer) -> Result<Network> {
