@@ -113,7 +113,10 @@ impl Card {
     /// # Ok::<(), emberline_zoo::Error>(())
     /// ```
     pub fn load_file(&'static self, path: impl AsRef<Path>) -> Result<(&'static Self, Network)> {
-        let tensors = read_tensors(path)?;
+        self.loaded(read_tensors(path)?)
+    }
+
+    fn loaded(&'static self, tensors: BTreeMap<String, Tensor>) -> Result<(&'static Self, Network)> {
         let mut best = (self, 0);
         for variant in self.variants() {
             let found = weights::found(&variant.blueprint()?, &tensors);
@@ -163,5 +166,29 @@ impl Card {
     /// The network for images of another size.
     pub(crate) fn blueprint_of(&self, side: u32) -> Result<Blueprint> {
         self.architecture.build(self.name, side as usize, (self.labels)().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formula;
+
+    #[test]
+    fn a_file_goes_with_the_origin_whose_names_it_has() -> Result<()> {
+        let first = card("DenseNet121")?;
+        for variant in first.variants() {
+            let tensors = formula::tensors(&variant.blueprint()?, 1.0)?;
+            let (found, network) = first.loaded(tensors)?;
+            assert_eq!(
+                (found.origin, found.preprocessing.mean),
+                (variant.origin, variant.preprocessing.mean)
+            );
+            assert!(network.has_weights());
+        }
+        let Err(error) = first.loaded(BTreeMap::new()) else { panic!("nothing made a network") };
+        let expected = "DenseNet121: the weights have no tensor `bn/beta`, which layer `bn` needs";
+        assert_eq!(error.to_string(), expected);
+        Ok(())
     }
 }

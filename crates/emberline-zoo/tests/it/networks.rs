@@ -4,8 +4,9 @@
 use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use emberline_net::{Network, Pooling, default_runtime};
+use emberline_net::{Network, Pooling, Tensor, default_runtime, read_tensors};
 use emberline_zoo::{Card, Comparison, Error, ModelStore, card, cards, verify, verify_graph};
+use safetensors::{Dtype, tensor::TensorView};
 
 /// The network out of the user's store. Tests do not download: of the named networks `cargo xtask setup` fetches
 /// `EfficientNetLite0`, so its absence is a failure; the others are tested where they are there.
@@ -152,6 +153,30 @@ fn weights_of_another_network_are_refused_by_name() -> Result<()> {
         bail!("half a file made a network")
     };
     assert!(matches!(error, Error::Network(_)), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_file_of_ones_own_may_have_any_format() -> Result<()> {
+    let card = card("EfficientNetLite0")?;
+    let store = ModelStore::open().offline(true);
+    let pth = store.pull(&card.weights, &mut |_| ()).context("`cargo xtask setup` fetches the weights")?;
+    let expected = card.load(&store)?.weights_digest();
+    assert_eq!(card.load_file(&pth)?.1.weights_digest(), expected);
+
+    let tensors = read_tensors(&pth)?;
+    let bytes =
+        |tensor: &Tensor| tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let bytes: Vec<(&String, &Tensor, Vec<u8>)> =
+        tensors.iter().map(|(name, tensor)| (name, tensor, bytes(tensor))).collect();
+    let views = bytes.iter().map(|(name, tensor, bytes)| {
+        Ok((*name, TensorView::new(Dtype::F32, tensor.shape().to_vec(), bytes)?))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("weights.safetensors");
+    fs::write(&path, safetensors::serialize(views, None)?)?;
+    assert_eq!(card.load_file(&path)?.1.weights_digest(), expected);
     Ok(())
 }
 
