@@ -2,8 +2,8 @@
 
     pip install keras tensorflow-cpu;  python tools/goldens/net_h5.py
 
-- keras_weights.h5: weights alone, in the layout of Keras 2 that the files of Keras Applications have; keras_model.h5: a
-  whole model in that layout.
+- keras_weights.h5: weights alone, in the layout and with the types of Keras 2 that the files of Keras Applications have;
+  keras_model.h5: a whole model in that layout.
 - keras_values.txt: the tensors in both, under the names that Emberline gives them.
 - keras_3.h5: weights in the layout of Keras 3, which is refused.
 """
@@ -41,6 +41,10 @@ def main():
         weight.assign(np.round(np.random.uniform(-4, 4, weight.shape) * 16) / 16)
     with h5py.File(OUT / "keras_weights.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
+        # Keras 2 wrote names in fields of one length.
+        for group, attribute in [(file, "layer_names")] + [(file[layer.name], "weight_names") for layer in model.layers]:
+            names = list(group.attrs[attribute])
+            group.attrs[attribute] = [name.encode() for name in names]
     model.save(OUT / "keras_model.h5")
     model.save_weights(OUT / "keras_3.weights.h5")
     shutil.move(OUT / "keras_3.weights.h5", OUT / "keras_3.h5")

@@ -16,6 +16,7 @@ test of `src/formula.rs` reads.
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ FILES = None
 KERAS = {
     "VGG16": (64, 2.0, "block2_pool", "block4_conv3", "block5_pool", "logits"),
     "VGG19": (64, 2.0, "block2_pool", "block4_conv4", "block5_pool", "logits"),
-    "ResNet50": (96, 1.0, "conv2_block3_out", "conv4_block6_out", "avg_pool", "logits"),
+    "ResNet50": (96, 0.5, "conv2_block3_out", "conv4_block6_out", "avg_pool", "logits"),
     "ResNet101": (96, 0.5, "conv2_block3_out", "conv4_block23_out", "avg_pool", "logits"),
     "ResNet152": (96, 0.25, "conv2_block3_out", "conv4_block36_out", "avg_pool", "logits"),
     "ResNet50V2": (97, 1.0, "conv2_block3_out", "conv4_block6_out", "avg_pool", "logits"),
@@ -119,9 +120,11 @@ def number(value):
 
 
 def summary(values):
-    """Every so-many-th value of one sample, channels last, and the Euclidean norm of all."""
+    """Every so-many-th value of one sample, channels last, and the Euclidean norm of all. All channels have their turn."""
     flat = np.ascontiguousarray(values).reshape(-1)
     step = max(flat.size // SAMPLES, 1)
+    while math.gcd(step, values.shape[-1]) > 1:
+        step -= 1
     return {
         "shape": list(values.shape),
         "norm": number(np.linalg.norm(flat.astype(np.float64))),

@@ -11,6 +11,21 @@ const SAFETENSORS: &str = "safetensors";
 /// The most bytes of a file of any of the formats, [`pth::Limits`]' and [`h5::Limits`]' default.
 const FILE_BYTES_MAX: u64 = 4 << 30;
 
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamedTensors {
+    /// The tensors by the names they have there; Keras' as `layer/kernel`.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Of Keras' files, the names of the layers that have tensors, in the model's order; empty for the others.
+    pub layers: Vec<String>,
+}
+
+impl From<BTreeMap<String, Tensor>> for NamedTensors {
+    fn from(tensors: BTreeMap<String, Tensor>) -> Self {
+        Self { tensors, layers: Vec::new() }
+    }
+}
+
 /// Reads the tensors of a file by their names, whichever of the formats it has: a state dict that `torch.save` wrote, the
 /// weights of a Keras model in HDF5, or safetensors. Limits are those of [`pth`] and [`h5`].
 ///
@@ -23,7 +38,7 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 /// let error = read_tensors("no-such-file.safetensors").unwrap_err();
 /// assert!(error.to_string().starts_with("no-such-file.safetensors: "));
 /// ```
-pub fn read_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
+pub fn read_tensors(path: impl AsRef<Path>) -> Result<NamedTensors> {
     let path = path.as_ref();
     let io = |source| Error::Io { path: path.to_owned(), source };
     let asked = std::fs::metadata(path).map_err(io)?.len();
@@ -34,15 +49,15 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> 
 }
 
 /// [`read_tensors`] of a file's bytes.
-pub fn parse_tensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+pub fn parse_tensors(bytes: &[u8]) -> Result<NamedTensors> {
     if bytes.starts_with(h5::SIGNATURE) {
         return h5::parse_weights(bytes, &h5::Limits::default());
     }
     // A safetensors file begins with the length of its header, eight bytes, and the header's brace.
     if bytes.get(8) == Some(&b'{') {
-        return parse_safetensors(bytes);
+        return Ok(parse_safetensors(bytes)?.into());
     }
-    pth::parse_state_dict(bytes, &pth::Limits::default())
+    Ok(pth::parse_state_dict(bytes, &pth::Limits::default())?.into())
 }
 
 fn parse_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {

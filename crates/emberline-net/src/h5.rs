@@ -1,22 +1,20 @@
 //! Keras' HDF5 files: the tensors of a file that `model.save_weights("...h5")` of Keras 2 wrote, as those of Keras
 //! Applications, or of a whole model saved so.
 //!
-//! Such a file has a group for every layer, and below it the layer's tensors, mostly under the layer's name once more:
-//! `conv1/conv1/kernel:0`. Nothing but names, shapes and numbers is read. The names that Keras 1 gave (`conv1_W:0`) are
-//! understood.
-
-use std::collections::BTreeMap;
+//! Such a file lists its layers in the attribute `layer_names` and has a group for each, which lists its tensors in
+//! `weight_names`, mostly under the layer's name once more: `conv1/conv1/kernel:0`. Nothing but names, shapes and numbers is
+//! read. The names that Keras 1 gave (`conv1_W:0`) are understood.
 
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions, group::Group};
 
-use crate::{Error, Result, Tensor};
+use crate::{Error, NamedTensors, Result, Tensor};
 
 /// What a file may ask for. A file that asks for more is refused before anything is allocated for it.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The bytes of the file.
     pub file_bytes: u64,
-    /// The groups and tensors in it.
+    /// The layers and tensors in it.
     pub members: u64,
     /// The numbers in all of its tensors together.
     pub elements: u64,
@@ -29,11 +27,7 @@ impl Default for Limits {
     }
 }
 
-/// The group in which Keras 3 keeps the tensors of a layer.
-const KERAS_3_GROUP: &str = "vars";
-
 const RANK_MAX: usize = 8;
-const DEPTH_MAX: u64 = 8;
 const CHUNK_BYTES_MAX: usize = 1 << 28;
 
 const FORMAT: &str = "HDF5";
@@ -41,85 +35,101 @@ const FORMAT: &str = "HDF5";
 /// The first bytes of such a file.
 pub(crate) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// The tensors of a file's bytes by `layer/kernel`. Numbers of 64 bits become `f32`.
+/// Reads a file's bytes. Numbers of 64 bits become `f32`.
 ///
 /// # Errors
-/// When the file is damaged, exceeds a limit, or holds no layers with weights.
+/// When the file is damaged, exceeds a limit, or is not of this layout.
 ///
 /// ```no_run
 /// let file = std::fs::read("vgg16_weights_tf_dim_ordering_tf_kernels.h5")?;
 /// let weights = emberline_net::h5::parse_weights(&file, &Default::default())?;
-/// assert_eq!(weights["block1_conv1/kernel"].shape(), [3, 3, 3, 64]);
+/// assert_eq!(weights.tensors["block1_conv1/kernel"].shape(), [3, 3, 3, 64]);
+/// assert_eq!(weights.layers[0], "block1_conv1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn parse_weights(bytes: &[u8], limits: &Limits) -> Result<BTreeMap<String, Tensor>> {
+pub fn parse_weights(bytes: &[u8], limits: &Limits) -> Result<NamedTensors> {
     check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
     let options = OpenOptions::default().with_max_chunk_bytes(CHUNK_BYTES_MAX).with_chunk_cache_bytes(0);
     let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(damaged)?;
     let root = file.root_group().map_err(damaged)?;
-    let (groups, _) = root.members().map_err(damaged)?;
-    let whole_model = groups.into_iter().find(|group| group.name() == "model_weights");
-    let (groups, _) = whole_model.unwrap_or(root).members().map_err(damaged)?;
-    let mut reading = Reading { limits, tensors: BTreeMap::new(), members: 0, elements: 0 };
-    for group in groups {
-        let mut found = Vec::new();
-        reading.collect(&group, "", 0, &mut found)?;
-        reading.take(group.name(), found)?;
+    // A whole model has its weights in a group of their own.
+    let root = root.group("model_weights").unwrap_or(root);
+    let layers = names(&root, "layer_names")?.ok_or_else(|| {
+        problem(
+            "it has no attribute `layer_names`; Keras 3 writes files called `.weights.h5` in a layout that names no \
+             layers: save the model with `model.save(\"...h5\")`",
+        )
+    })?;
+    let mut reading = Reading { limits, weights: NamedTensors::default(), members: 0, elements: 0 };
+    for layer in layers {
+        reading.layer(&root, &layer)?;
     }
-    if reading.tensors.is_empty() {
-        return Err(problem("it holds no layers with weights"));
+    Ok(reading.weights)
+}
+
+/// The names in an attribute, or in the numbered attributes that Keras splits a long list into; none if there is neither.
+fn names(group: &Group, attribute: &str) -> Result<Option<Vec<String>>> {
+    let attributes = group.attributes().map_err(damaged)?;
+    let read = |name: &str| {
+        let attribute = attributes.iter().find(|attribute| attribute.name == name)?;
+        // An empty list has no type to speak of.
+        let is_empty = attribute.num_elements().is_ok_and(|count| count == 0);
+        Some(if is_empty { Ok(Vec::new()) } else { attribute.read_strings().map_err(damaged) })
+    };
+    if let Some(names) = read(attribute) {
+        return names.map(Some);
     }
-    Ok(reading.tensors)
+    let mut parts = (0..).map_while(|number| read(&format!("{attribute}{number}"))).peekable();
+    if parts.peek().is_none() {
+        return Ok(None);
+    }
+    parts.collect::<Result<Vec<_>>>().map(|parts| Some(parts.concat()))
+}
+
+/// The group at the end of a path.
+fn descend(from: &Group, path: &[&str]) -> Result<Group> {
+    let mut group = from.clone();
+    for name in path {
+        group = group.group(name).map_err(damaged)?;
+    }
+    Ok(group)
 }
 
 struct Reading<'a> {
     limits: &'a Limits,
-    tensors: BTreeMap<String, Tensor>,
+    weights: NamedTensors,
     members: u64,
     elements: u64,
 }
 
 impl Reading<'_> {
-    /// All tensors below a group: the last group above each, and the tensor.
-    fn collect(
-        &mut self,
-        group: &Group,
-        parent: &str,
-        depth: u64,
-        found: &mut Vec<(String, Dataset)>,
-    ) -> Result<()> {
-        check_limit("depth", DEPTH_MAX, depth)?;
-        if group.name() == KERAS_3_GROUP {
-            return Err(problem(
-                "it is in the layout of Keras 3 (`.weights.h5`), which numbers tensors and does not name them; save the \
-                 model with `model.save(\"...h5\")`",
-            ));
-        }
-        let (groups, datasets) = group.members().map_err(damaged)?;
-        self.members += (groups.len() + datasets.len()) as u64;
-        check_limit("members", self.limits.members, self.members)?;
-        found.extend(datasets.into_iter().map(|dataset| (parent.to_owned(), dataset)));
-        for group in groups {
-            self.collect(&group, group.name(), depth + 1, found)?;
-        }
-        Ok(())
-    }
-
     /// Reads the tensors of one layer, or of several layers that the file has put together.
-    fn take(&mut self, layer: &str, found: Vec<(String, Dataset)>) -> Result<()> {
-        let one_layer = found.iter().all(|(parent, _)| *parent == found[0].0);
-        let separable = found.iter().any(|(_, dataset)| weight_name(dataset.name()) == "pointwise_kernel");
-        for (parent, dataset) in found {
-            let layer = if one_layer || parent.is_empty() { layer } else { &parent };
-            let weight = match weight_name(dataset.name()) {
+    fn layer(&mut self, root: &Group, layer: &str) -> Result<()> {
+        // Old names of layers have slashes.
+        let group = descend(root, &layer.split('/').collect::<Vec<_>>())?;
+        let paths = names(&group, "weight_names")?
+            .ok_or_else(|| problem(format!("layer `{layer}` has no attribute `weight_names`")))?;
+        self.members += 1 + paths.len() as u64;
+        check_limit("members", self.limits.members, self.members)?;
+
+        let parent = |path: &str| path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+        let one_layer = paths.iter().all(|path| parent(path) == parent(&paths[0]));
+        let separable = paths.iter().any(|path| weight_name(path) == "pointwise_kernel");
+        for path in &paths {
+            let mut parts: Vec<&str> = path.split('/').collect();
+            let name = parts.pop().unwrap_or_default();
+            let layer = if one_layer { layer } else { parts.last().copied().unwrap_or(layer) };
+            let weight = match weight_name(name) {
                 "depthwise_kernel" if !separable => "kernel",
-                // A layer scale's only tensor has no name of its own.
-                "Variable" | "variable" => "gamma",
-                name => name,
+                weight => weight,
             };
+            let dataset = descend(&group, &parts)?.dataset(name).map_err(damaged)?;
             let name = format!("{layer}/{weight}");
             let tensor = self.tensor(&name, &dataset)?;
-            if self.tensors.insert(name.clone(), tensor).is_some() {
+            if self.weights.layers.last().is_none_or(|last| last != layer) {
+                self.weights.layers.push(layer.to_owned());
+            }
+            if self.weights.tensors.insert(name.clone(), tensor).is_some() {
                 return Err(problem(format!("tensor `{name}` is there twice")));
             }
         }
@@ -168,9 +178,10 @@ fn numbers(dataset: &Dataset, count: usize) -> Result<Vec<f32>, String> {
     }
 }
 
-/// `kernel` of `kernel:0`, of `conv1_W:0` and of `conv1_W_1:0`.
-fn weight_name(dataset: &str) -> &str {
-    let name = dataset.split(':').next().unwrap_or(dataset);
+/// `kernel` of `conv1/kernel:0`, of `conv1_W:0` and of `conv1_W_1:0`.
+fn weight_name(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.split(':').next().unwrap_or(name);
     const KERAS_1: [(&str, &str); 8] = [
         ("W", "kernel"),
         ("b", "bias"),
@@ -182,6 +193,10 @@ fn weight_name(dataset: &str) -> &str {
         ("pointwise_kernel", "pointwise_kernel"),
     ];
     let unnumbered = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    // The only tensor of a layer scale has no name of its own.
+    if unnumbered.eq_ignore_ascii_case("variable") {
+        return "gamma";
+    }
     for (theirs, ours) in KERAS_1 {
         if unnumbered.strip_suffix(theirs).is_some_and(|layer| layer.ends_with('_')) {
             return ours;
@@ -209,13 +224,14 @@ mod tests {
     #[test]
     fn names_of_all_versions_are_understood() {
         let check = |dataset, expected| assert_eq!(weight_name(dataset), expected);
-        check("kernel:0", "kernel");
+        check("conv1/kernel:0", "kernel");
         check("moving_variance:0", "moving_variance");
         check("block1_conv1_W_1:0", "kernel");
         check("fc1_b_1:0", "bias");
         check("bn_conv1_running_mean:0", "moving_mean");
         check("depthwise_kernel:0", "depthwise_kernel");
         check("gamma", "gamma");
-        check("Variable:0", "Variable");
+        check("Variable:0", "gamma");
+        check("variable_17", "gamma");
     }
 }

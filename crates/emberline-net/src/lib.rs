@@ -49,7 +49,7 @@ mod tensor;
 pub use self::{
     digest::Digest,
     error::{Error, Result},
-    file::{parse_tensors, read_tensors},
+    file::{NamedTensors, parse_tensors, read_tensors},
     home::{HOME_VARIABLE, home_dir},
     layer::{
         Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer,

@@ -1,9 +1,9 @@
 //! Cards: what there is to know of a named network. The table of all of them is `crate::cards`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use emberline_image::Preprocessing;
-use emberline_net::{Network, Tensor, parse_tensors, read_tensors};
+use emberline_net::{NamedTensors, Network, parse_tensors, read_tensors};
 
 use crate::{
     Error, Label, ModelStore, Origin, Result, WeightsFile,
@@ -116,10 +116,10 @@ impl Card {
         self.loaded(read_tensors(path)?)
     }
 
-    fn loaded(&'static self, tensors: BTreeMap<String, Tensor>) -> Result<(&'static Self, Network)> {
+    fn loaded(&'static self, tensors: NamedTensors) -> Result<(&'static Self, Network)> {
         let mut best = (self, 0);
         for variant in self.variants() {
-            let found = weights::found(&variant.blueprint()?, &tensors);
+            let found = weights::found(&variant.blueprint()?, &tensors.tensors);
             if found > best.1 {
                 best = (variant, found);
             }
@@ -134,16 +134,12 @@ impl Card {
         [self].into_iter().chain(others.filter(|card| card.name == self.name && card.origin != self.origin))
     }
 
-    fn with_tensors(&self, tensors: BTreeMap<String, Tensor>) -> Result<Network> {
+    fn with_tensors(&self, tensors: NamedTensors) -> Result<Network> {
         self.with_tensors_of(self.blueprint()?, tensors)
     }
 
     /// A blueprint of this card's with weights out of the tensors of a file.
-    pub(crate) fn with_tensors_of(
-        &self,
-        blueprint: Blueprint,
-        tensors: BTreeMap<String, Tensor>,
-    ) -> Result<Network> {
+    pub(crate) fn with_tensors_of(&self, blueprint: Blueprint, tensors: NamedTensors) -> Result<Network> {
         let weights = weights::weights(&blueprint, tensors)
             .map_err(|problem| Error::Weights { network: self.name, problem })?;
         Ok(blueprint.network.with_weights(weights)?)
@@ -179,14 +175,14 @@ mod tests {
         let first = card("DenseNet121")?;
         for variant in first.variants() {
             let tensors = formula::tensors(&variant.blueprint()?, 1.0)?;
-            let (found, network) = first.loaded(tensors)?;
+            let (found, network) = first.loaded(tensors.into())?;
             assert_eq!(
                 (found.origin, found.preprocessing.mean),
                 (variant.origin, variant.preprocessing.mean)
             );
             assert!(network.has_weights());
         }
-        let Err(error) = first.loaded(BTreeMap::new()) else { panic!("nothing made a network") };
+        let Err(error) = first.loaded(NamedTensors::default()) else { panic!("nothing made a network") };
         let expected = "DenseNet121: the weights have no tensor `bn/beta`, which layer `bn` needs";
         assert_eq!(error.to_string(), expected);
         Ok(())

@@ -12,8 +12,11 @@ use emberline_image::{ChannelOrder, Fit, Layout, Preprocessing, Resize};
 
 use crate::Card;
 
-/// All named networks.
+/// All named networks; first those whose weights a package index has.
 pub(crate) static CARDS: [Card; 23] = [
+    lite::EFFICIENT_NET_LITE_0,
+    lite::EFFICIENT_NET_LITE_1,
+    lite::EFFICIENT_NET_LITE_2,
     keras::INCEPTION_V3,
     keras::XCEPTION,
     keras::RESNET_50,
@@ -32,9 +35,6 @@ pub(crate) static CARDS: [Card; 23] = [
     keras::EFFICIENT_NET_B1,
     keras::EFFICIENT_NET_B2,
     keras::EFFICIENT_NET_B3,
-    lite::EFFICIENT_NET_LITE_0,
-    lite::EFFICIENT_NET_LITE_1,
-    lite::EFFICIENT_NET_LITE_2,
     keras::CONV_NEXT_TINY,
     torchvision::VIT_B_16,
 ];

@@ -106,7 +106,8 @@ mod tests {
                 let (found, network) = first.load_file(&path).unwrap();
                 assert_eq!(found.origin, card.origin);
                 let blueprint = card.blueprint_of(card.preprocessing.width).unwrap();
-                let expected = weights::weights(&blueprint, tensors(&blueprint, 1.0).unwrap()).unwrap();
+                let expected =
+                    weights::weights(&blueprint, tensors(&blueprint, 1.0).unwrap().into()).unwrap();
                 assert_eq!(network.weights().len(), expected.len());
                 for (name, tensor) in network.weights() {
                     assert!(**tensor == expected[name], "{}: {name}", path.display());

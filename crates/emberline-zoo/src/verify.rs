@@ -118,7 +118,7 @@ fn with_formula(
 ) -> Result<Verification> {
     let blueprint = card.blueprint_of(formula.side)?;
     let tensors = formula::tensors(&blueprint, formula.gain)?;
-    let network = card.with_tensors_of(blueprint, tensors)?.fold_batch_norms()?;
+    let network = card.with_tensors_of(blueprint, tensors.into())?.fold_batch_norms()?;
     let preprocessing =
         Preprocessing { width: formula.side, height: formula.side, ..card.preprocessing.clone() };
     compare(card, &preprocessing, &network, golden, runtime)

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use emberline_net::{Layer, Network, Tensor};
+use emberline_net::{Layer, NamedTensors, Network, Tensor};
 
 use crate::family::{Blueprint, Origin, Place};
 
@@ -157,7 +157,7 @@ fn attention(kind: &str, shape: &[usize], module: &str) -> Taken {
 /// missing, unknown or of the wrong shape.
 pub(crate) fn weights(
     blueprint: &Blueprint,
-    state: BTreeMap<String, Tensor>,
+    state: NamedTensors,
 ) -> Result<BTreeMap<String, Tensor>, String> {
     let mut state = renamed(blueprint, state);
     let missing = |(weight, taken): (&String, &Taken)| {
@@ -217,13 +217,16 @@ impl Step {
 /// Names of today for those of files written long ago.
 ///
 /// Keras numbers layers without a name (`conv2d_7`) on through a session, so a file may begin anywhere; the order is
-/// what counts. torchvision named DenseNet's parts `norm.1` before PyTorch forbade dots in names of modules, and the two
-/// dense layers of a transformer's block `mlp.linear_1` and `mlp.linear_2`.
-fn renamed(blueprint: &Blueprint, state: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    let numbered = renumbered(blueprint, &state);
+/// what counts. It has also renamed layers since it wrote some of its files, which it reads by the order of layers and not
+/// by names: layers that the network has not got are taken, in the file's order, for those that the file has not got.
+/// torchvision named DenseNet's parts `norm.1` before PyTorch forbade dots in names of modules, and the two dense layers
+/// of a transformer's block `mlp.linear_1` and `mlp.linear_2`.
+fn renamed(blueprint: &Blueprint, state: NamedTensors) -> BTreeMap<String, Tensor> {
+    let mut names = renumbered(blueprint, &state.tensors);
+    names.extend(left_over(blueprint, &state.layers, &names));
     let rename = |name: String| {
         if let Some((layer, weight)) = name.rsplit_once('/') {
-            return numbered.get(layer).map_or(name.clone(), |layer| format!("{layer}/{weight}"));
+            return names.get(layer).map_or(name.clone(), |layer| format!("{layer}/{weight}"));
         }
         let mut name = name.replace(".mlp.linear_1.", ".mlp.0.").replace(".mlp.linear_2.", ".mlp.3.");
         if name.contains(".denselayer") {
@@ -233,7 +236,37 @@ fn renamed(blueprint: &Blueprint, state: BTreeMap<String, Tensor>) -> BTreeMap<S
         }
         name
     };
-    state.into_iter().map(|(name, tensor)| (rename(name), tensor)).collect()
+    state.tensors.into_iter().map(|(name, tensor)| (rename(name), tensor)).collect()
+}
+
+/// For layers of the file that the network has not got under their names, those of the network that the file has not got:
+/// in the order of both, if they are as many.
+fn left_over(
+    blueprint: &Blueprint,
+    layers: &[String],
+    renumbered: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let theirs: Vec<&String> = layers.iter().map(|layer| renumbered.get(layer).unwrap_or(layer)).collect();
+    let mut ours: Vec<&str> = Vec::new();
+    for node in blueprint.network.nodes() {
+        let prefix = format!("{}/", node.name);
+        let mut taken =
+            blueprint.taken.range(prefix.clone()..).take_while(|(weight, _)| weight.starts_with(&prefix));
+        let layer = taken.next().and_then(|(_, taken)| Some(taken.name.rsplit_once('/')?.0));
+        // The halves of a separable convolution are one layer of the file.
+        ours.extend(layer.filter(|layer| ours.last() != Some(layer)));
+    }
+    let unknown: Vec<&String> = layers
+        .iter()
+        .zip(&theirs)
+        .filter_map(|(layer, name)| (!ours.contains(&name.as_str())).then_some(layer))
+        .collect();
+    let missing: Vec<&str> =
+        ours.into_iter().filter(|layer| !theirs.iter().any(|name| name == layer)).collect();
+    if unknown.len() != missing.len() {
+        return BTreeMap::new();
+    }
+    unknown.into_iter().cloned().zip(missing.into_iter().map(str::to_owned)).collect()
 }
 
 /// For layers that Keras named by number in the file, the name that a new session gives them.
@@ -282,7 +315,7 @@ mod tests {
         let check = |change: &dyn Fn(&mut State), expected: &str| {
             let mut tensors = tensors.clone();
             change(&mut tensors);
-            assert_eq!(weights(&blueprint, tensors).map(|_| ()), Err(expected.to_owned()));
+            assert_eq!(weights(&blueprint, tensors.into()).map(|_| ()), Err(expected.to_owned()));
         };
         check(
             &|tensors| drop(tensors.remove("layer2.0.bn1.running_var")),
@@ -298,7 +331,7 @@ mod tests {
         );
         let mut counted = tensors.clone();
         counted.insert("bn1.num_batches_tracked".into(), Tensor::zeros(vec![]).unwrap());
-        assert!(weights(&blueprint, counted).is_ok());
+        assert!(weights(&blueprint, counted.into()).is_ok());
     }
 
     #[test]
@@ -317,17 +350,55 @@ mod tests {
     #[test]
     fn names_of_old_files_are_understood() {
         let check = |network: &str, side, old: &str, new: &str| {
-            let state = [(old.to_owned(), Tensor::zeros(vec![0]).unwrap())].into();
-            assert!(renamed(&blueprint(network, side), state).contains_key(new), "{old}");
+            let state = BTreeMap::from([(old.to_owned(), Tensor::zeros(vec![0]).unwrap())]);
+            assert!(renamed(&blueprint(network, side), state.into()).contains_key(new), "{old}");
         };
         let layer = "features.denseblock1.denselayer2";
         let dense = crate::cards::SECOND_ORIGINS.iter().find(|card| card.name == "DenseNet121").unwrap();
-        let state = [(format!("{layer}.norm.1.weight"), Tensor::zeros(vec![0]).unwrap())].into();
-        assert!(
-            renamed(&dense.blueprint_of(32).unwrap(), state).contains_key(&format!("{layer}.norm1.weight"))
-        );
+        let state = BTreeMap::from([(format!("{layer}.norm.1.weight"), Tensor::zeros(vec![0]).unwrap())]);
+        let state = renamed(&dense.blueprint_of(32).unwrap(), state.into());
+        assert!(state.contains_key(&format!("{layer}.norm1.weight")));
         let layer = "encoder.layers.encoder_layer_7.mlp";
         check("ViTB16", 32, &format!("{layer}.linear_1.bias"), &format!("{layer}.0.bias"));
         check("ViTB16", 32, &format!("{layer}.linear_2.bias"), &format!("{layer}.3.bias"));
+    }
+    /// The tensors of a file whose layers have other names, in the order of the network's layers.
+    fn with_other_names(blueprint: &Blueprint, name: &dyn Fn(usize, &str) -> String) -> NamedTensors {
+        let tensors = formula::tensors(blueprint, 1.0).unwrap();
+        let has_weights = |layer: &&str| {
+            blueprint.taken.contains_key(&format!("{layer}/kernel"))
+                || blueprint.taken.contains_key(&format!("{layer}/gamma"))
+        };
+        let layers = blueprint.network.layer_names().filter(has_weights);
+        let layers: Vec<&str> =
+            layers.map(|layer| if layer == "logits" { "predictions" } else { layer }).collect();
+        let names: BTreeMap<&str, String> =
+            layers.iter().enumerate().map(|(i, &layer)| (layer, name(i, layer))).collect();
+        let rename = |(path, tensor): (String, Tensor)| {
+            let (layer, weight) = path.rsplit_once('/').unwrap();
+            (format!("{}/{weight}", names[layer]), tensor)
+        };
+        let layers = layers.iter().map(|layer| names[layer].clone()).collect();
+        NamedTensors { tensors: tensors.into_iter().map(rename).collect(), layers }
+    }
+
+    /// Of its own files Keras has renamed the classifier of ResNets (`probs`) and all layers of MobileNetV3.
+    #[test]
+    fn layers_that_keras_renamed_are_taken_in_their_order() {
+        let check = |network: &str, name: &dyn Fn(usize, &str) -> String| {
+            let blueprint = blueprint(network, 64);
+            let expected = weights(&blueprint, formula::tensors(&blueprint, 1.0).unwrap().into()).unwrap();
+            let found = weights(&blueprint, with_other_names(&blueprint, name)).unwrap();
+            assert!(found == expected, "{network}");
+        };
+        check("MobileNetV2", &|_, layer| layer.replace("predictions", "Logits"));
+        check("MobileNetV2", &|i, _| format!("MobilenetV2/layer{}", 1000 - i));
+        check("DenseNet121", &|_, layer| layer.replace("conv1_", "conv1/").replace("predictions", "fc1000"));
+        let blueprint = blueprint("MobileNetV2", 64);
+        let mut short = with_other_names(&blueprint, &|_, layer| layer.replace("predictions", "Logits"));
+        short.layers.retain(|layer| layer != "Conv1");
+        short.tensors.remove("Conv1/kernel");
+        let error = "the weights have no tensor `Conv1/kernel`, which layer `Conv1` needs";
+        assert_eq!(weights(&blueprint, short).map(|_| ()), Err(error.to_owned()));
     }
 }

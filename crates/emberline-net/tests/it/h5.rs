@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use emberline_net::{
+    NamedTensors,
     h5::{Limits, parse_weights},
     parse_tensors,
 };
@@ -13,7 +14,11 @@ const MODEL: &[u8] = include_bytes!("../fixtures/keras_model.h5");
 fn weights_and_whole_models_hold_what_keras_says() -> Result<()> {
     let expected = include_str!("../fixtures/keras_values.txt");
     for bytes in [WEIGHTS, MODEL] {
-        let tensors = parse_tensors(bytes)?;
+        let found = parse_weights(bytes, &Limits::default())?;
+        ensure!(found == parse_tensors(bytes)?);
+        let NamedTensors { tensors, layers } = found;
+        let order = ["conv", "conv_bn", "wise", "separable", "stem_conv", "stem_norm", "scores"];
+        ensure!(layers == order, "{layers:?}");
         ensure!(tensors.len() == expected.lines().count(), "{:?}", tensors.keys());
         for line in expected.lines() {
             let [name, shape, values] = line.split('|').collect::<Vec<_>>()[..] else {
@@ -36,7 +41,7 @@ fn what_is_no_such_file_is_refused() -> Result<()> {
         ensure!(message.starts_with("HDF5 file: ") && message.contains(expected), "{message}");
         Ok(())
     };
-    check(include_bytes!("../fixtures/keras_3.h5"), "it is in the layout of Keras 3 (`.weights.h5`)")?;
+    check(include_bytes!("../fixtures/keras_3.h5"), "Keras 3 writes files called `.weights.h5`")?;
     check(b"", "")?;
     check(&WEIGHTS[..WEIGHTS.len() / 2], "")
 }
@@ -71,7 +76,7 @@ fn damage_never_panics() -> Result<()> {
             let at = random(damaged.len());
             damaged[at] = u8::try_from(random(256))?;
         }
-        if let Ok(tensors) = parse_weights(&damaged, &limits) {
+        if let Ok(NamedTensors { tensors, .. }) = parse_weights(&damaged, &limits) {
             let elements: usize = tensors.values().map(|tensor| tensor.data().len()).sum();
             ensure!(elements <= 10_000 && tensors.len() <= 100);
         }

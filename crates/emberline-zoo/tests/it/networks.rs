@@ -4,7 +4,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use emberline_net::{Network, Pooling, Tensor, default_runtime, read_tensors};
+use emberline_net::{Network, Pooling, Tensor, TractRuntime, default_runtime, read_tensors};
 use emberline_zoo::{Card, Comparison, Error, ModelStore, card, cards, verify, verify_graph};
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -164,7 +164,7 @@ fn a_file_of_ones_own_may_have_any_format() -> Result<()> {
     let expected = card.load(&store)?.weights_digest();
     assert_eq!(card.load_file(&pth)?.1.weights_digest(), expected);
 
-    let tensors = read_tensors(&pth)?;
+    let tensors = read_tensors(&pth)?.tensors;
     let bytes =
         |tensor: &Tensor| tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let bytes: Vec<(&String, &Tensor, Vec<u8>)> =
@@ -212,8 +212,7 @@ fn cards_are_consistent() -> Result<()> {
 fn an_unknown_name_lists_the_known_ones() -> Result<()> {
     let Err(error) = card("EfficientNetLight0") else { bail!("there is no such network") };
     let message = error.to_string();
-    let expected =
-        "unknown network `EfficientNetLight0`; the named networks are InceptionV3, Xception, ResNet50, ";
+    let expected = "unknown network `EfficientNetLight0`; the named networks are EfficientNetLite0, ";
     assert!(message.starts_with(expected) && message.ends_with(", ViTB16"), "{message}");
     Ok(())
 }
@@ -231,6 +230,19 @@ fn golden_values_exist_for_every_card() -> Result<()> {
 fn every_package_gives_its_file() -> Result<()> {
     for card in cards().iter().filter(|card| card.name.starts_with("EfficientNetLite")) {
         println!("{}", ModelStore::open().pull(&card.weights, &mut |_| ())?.display());
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "takes minutes: tract is not optimised in tests"]
+fn networks_run_in_tract_too() -> Result<()> {
+    for card in cards().iter().flat_map(Card::variants) {
+        let Some(verification) = verify_graph(card, &TractRuntime)? else { continue };
+        let largest =
+            verification.comparisons.iter().map(|compared| compared.max_difference).fold(0.0, f64::max);
+        println!("{} ({:?}) {largest:.1e}", card.name, card.origin);
+        assert!(verification.passed(), "{} ({:?}): {verification:#?}", card.name, card.origin);
     }
     Ok(())
 }
