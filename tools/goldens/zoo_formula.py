@@ -33,7 +33,7 @@ FILES = None
 # Name: side, variance that a kernel keeps or makes of what goes in, two inner layers, features, logits.
 KERAS = {
     "VGG16": (64, 2.0, "block2_pool", "block4_conv3", "block5_pool", "logits"),
-    "VGG19": (64, 2.0, "block2_pool", "block4_conv4", "block5_pool", "logits"),
+    "VGG19": (64, 1.5, "block2_pool", "block4_conv4", "block5_pool", "logits"),
     "ResNet50": (96, 0.5, "conv2_block3_out", "conv4_block6_out", "avg_pool", "logits"),
     "ResNet101": (96, 0.5, "conv2_block3_out", "conv4_block23_out", "avg_pool", "logits"),
     "ResNet152": (96, 0.25, "conv2_block3_out", "conv4_block36_out", "avg_pool", "logits"),
