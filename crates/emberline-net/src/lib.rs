@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`NetworkBuilder`] | [`NetworkBuilder::new`] | layers being put together |
 //! | [`Network`] | [`NetworkBuilder::build`] | a valid graph with known shapes, yet without weights |
-//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`pth::read_state_dict`] | complete; can be cut, pooled, folded |
+//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`read_tensors`] | complete; can be cut, pooled, folded |
 //! | ONNX bytes | [`Network::to_onnx`] | what runtimes and other programs take; foreign ONNX enters here |
 //! | [`Prepared`] | [`Runtime::prepare`] | ready to run, from many threads at once |
 //!
@@ -36,6 +36,8 @@
 
 mod digest;
 mod error;
+mod file;
+pub mod h5;
 mod home;
 mod layer;
 mod network;
@@ -47,10 +49,12 @@ mod tensor;
 pub use self::{
     digest::Digest,
     error::{Error, Result},
+    file::{NamedTensors, parse_tensors, read_tensors},
     home::{HOME_VARIABLE, home_dir},
     layer::{
-        Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer, Padding,
-        Pair, Pooling2D, Rescaling, Reshape, Shape, ZeroPadding2D,
+        Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer,
+        LayerNormalization, MultiHeadAttention, Padding, Pair, Pooling2D, Rescaling, Reshape, Shape,
+        ZeroPadding2D,
     },
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
     onnx::{ImageLayout, OnnxOptions},

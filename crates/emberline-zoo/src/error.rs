@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use emberline_net::Digest;
-
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,14 +27,14 @@ pub enum Error {
     },
 
     /// The bytes are not those the card names. A downloaded file with wrong bytes is not kept.
-    #[error("{origin}: expected SHA-256 {expected}, found {found}; {hint}")]
+    #[error("{origin}: expected {expected}, found {found}; {hint}")]
     Digest {
         /// The file or the source the bytes came from.
         origin: String,
-        /// The digest in the card.
-        expected: Digest,
-        /// The digest of the bytes.
-        found: Digest,
+        /// The checksum in the card.
+        expected: String,
+        /// The checksum of the bytes.
+        found: String,
         /// What to do.
         hint: &'static str,
     },

@@ -6,7 +6,8 @@
 //! | [`Card`] | input size and preprocessing, layers to cut at, labels, licence, published accuracy, source and digest of the weights; [`card`] finds one by name |
 //! | [`ModelStore`] | weights files by digest: fetched once from pip, a file or the web, verified, offline from then on |
 //! | [`load`] | name → [`Network`] with weights |
-//! | [`verify`] | the network against what PyTorch computed on the same pictures |
+//! | [`Card::load_file`] | the same from a file of the user's, of either origin |
+//! | [`verify`] | the network against what its origin computed on the same pictures |
 //!
 //! ```
 //! let card = emberline_zoo::card("EfficientNetLite0")?;
@@ -16,24 +17,27 @@
 //! # Ok::<(), emberline_zoo::Error>(())
 //! ```
 //!
-//! How to add a network is said where the table is, in `src/card.rs`.
+//! How to add a network is said where the table is, in `src/cards.rs`.
 
 mod card;
+mod cards;
 mod error;
 mod family;
+mod formula;
 mod labels;
 mod store;
-mod torch;
 mod verify;
+mod weights;
 
 use emberline_net::Network;
 
 pub use self::{
     card::{Card, Cost, Top1, card, cards},
     error::{Error, Result},
+    family::Origin,
     labels::{Label, imagenet_labels},
-    store::{ModelStore, OFFLINE_VARIABLE, Progress, Source, WeightsFile},
-    verify::{Comparison, Top5, Verification, verify},
+    store::{Checksum, MIRROR_VARIABLE, ModelStore, OFFLINE_VARIABLE, Progress, Source, WeightsFile},
+    verify::{Comparison, Top5, Verification, verify, verify_graph},
 };
 
 /// The named network with its weights, fetched into the store if they are not there: [`Card::load`] by name.

@@ -1,14 +1,18 @@
-//! Proof that a network is the one its weights were trained in: pixels in, features and most probable classes out,
-//! against what PyTorch computed (`tools/goldens/zoo.py`).
+//! Proof that a network is its origin's: pixels in, features and most probable classes out, against what PyTorch or Keras
+//! computed.
 //!
-//! Two pictures are drawn by a formula. One has the size of the network's input, so that the network alone counts; the
-//! other is larger, so that resizing counts too.
+//! Pictures are drawn by a formula. Some networks are compared with their trained weights (`tools/goldens/zoo.py`), on a
+//! picture of the size of the network's input, so that the network alone counts, and on a larger one, so that resizing
+//! counts too. The others are compared with weights that a formula gives (`zoo_formula.py`), on a picture smaller than those
+//! they are used with: that proves the graph, the preprocessing and the places of the weights in their files, and needs none.
+
+use std::collections::BTreeMap;
 
 use emberline_image::{Channels, Image, Layout, Preprocessing};
 use emberline_net::{ImageLayout, Network, OnnxOptions, PrepareOptions, Runtime, Tensor};
 use serde::Deserialize;
 
-use crate::{Card, Error, Result};
+use crate::{Card, Error, Result, formula};
 
 /// The difference allowed where both sides start from the same pixels: they add the same numbers in another order.
 const SAME_PIXELS_TOLERANCE: f64 = 1e-4;
@@ -45,7 +49,7 @@ pub struct Comparison {
 pub struct Top5 {
     /// The picture, such as `224x224`.
     pub picture: String,
-    /// As PyTorch orders them.
+    /// As the origin orders them.
     pub expected: Vec<String>,
     /// As this network orders them.
     pub found: Vec<String>,
@@ -63,7 +67,9 @@ impl Verification {
 
 /// Runs the golden pictures of a card through a network, which is its own or claims to be, and compares.
 ///
-/// The network may have its batch normalisations folded. Fails when it lacks one of the layers compared, or can't be run.
+/// The network may have its batch normalisations folded. Where the golden values are those of weights from a formula, the
+/// network's own weights have no part in it; see [`verify_graph`]. Fails when the network lacks one of the layers compared,
+/// or can't be run.
 ///
 /// ```no_run
 /// use emberline_net::default_runtime;
@@ -75,11 +81,59 @@ impl Verification {
 /// # Ok::<(), emberline_zoo::Error>(())
 /// ```
 pub fn verify(card: &Card, network: &Network, runtime: &dyn Runtime) -> Result<Verification> {
-    let golden: Golden = serde_json::from_str(card.golden)
-        .map_err(|error| Error::Golden { network: card.name, problem: error.to_string() })?;
+    let golden = golden(card)?;
+    match &golden.formula {
+        Some(formula) => with_formula(card, &golden, formula, runtime),
+        None => compare(card, &card.preprocessing, network, &golden, runtime),
+    }
+}
+
+/// Compares a card's graph with its origin's, both with weights that a formula gives; `None` where the golden values are
+/// those of the trained weights, for [`verify`]. Needs no weights file.
+///
+/// ```no_run
+/// use emberline_net::default_runtime;
+/// use emberline_zoo::{card, verify_graph};
+///
+/// let verification = verify_graph(card("MobileNet")?, default_runtime().as_ref())?;
+/// assert!(verification.is_some_and(|verification| verification.passed()));
+/// # Ok::<(), emberline_zoo::Error>(())
+/// ```
+pub fn verify_graph(card: &Card, runtime: &dyn Runtime) -> Result<Option<Verification>> {
+    let golden = golden(card)?;
+    let Some(formula) = &golden.formula else { return Ok(None) };
+    with_formula(card, &golden, formula, runtime).map(Some)
+}
+
+fn golden(card: &Card) -> Result<Golden> {
+    serde_json::from_str(card.golden)
+        .map_err(|error| Error::Golden { network: card.name, problem: error.to_string() })
+}
+
+fn with_formula(
+    card: &Card,
+    golden: &Golden,
+    formula: &Formula,
+    runtime: &dyn Runtime,
+) -> Result<Verification> {
+    let blueprint = card.blueprint_of(formula.side)?;
+    let tensors = formula::tensors(&blueprint, formula.gain)?;
+    let network = card.with_tensors_of(blueprint, tensors.into())?.fold_batch_norms()?;
+    let preprocessing =
+        Preprocessing { width: formula.side, height: formula.side, ..card.preprocessing.clone() };
+    compare(card, &preprocessing, &network, golden, runtime)
+}
+
+fn compare(
+    card: &Card,
+    preprocessing: &Preprocessing,
+    network: &Network,
+    golden: &Golden,
+    runtime: &dyn Runtime,
+) -> Result<Verification> {
     let mut verification = Verification { comparisons: Vec::new(), top5: Vec::new() };
     for picture in &golden.pictures {
-        let run = Run { card, network, runtime, pixels: tensor(&card.preprocessing, picture)? };
+        let run = Run { card, preprocessing, network, runtime, pixels: tensor(preprocessing, picture)? };
         run.compare(picture, &mut verification)?;
     }
     Ok(verification)
@@ -87,7 +141,17 @@ pub fn verify(card: &Card, network: &Network, runtime: &dyn Runtime) -> Result<V
 
 #[derive(Deserialize)]
 struct Golden {
+    /// With weights from a formula.
+    formula: Option<Formula>,
     pictures: Vec<Picture>,
+}
+
+/// See `crate::formula`.
+#[derive(Deserialize)]
+struct Formula {
+    /// The network is built for pictures of this size.
+    side: u32,
+    gain: f64,
 }
 
 /// What PyTorch computed on one picture.
@@ -95,9 +159,10 @@ struct Golden {
 struct Picture {
     width: u32,
     height: u32,
-    layers: std::collections::BTreeMap<String, Summary>,
-    features: Vec<f32>,
-    logits: Summary,
+    layers: BTreeMap<String, Summary>,
+    /// The card's feature layer in full, and the logits, where they are not among the layers.
+    features: Option<Vec<f32>>,
+    logits: Option<Summary>,
     top: Vec<Class>,
 }
 
@@ -119,6 +184,7 @@ struct Summary {
 /// A network about to be compared on one picture.
 struct Run<'a> {
     card: &'a Card,
+    preprocessing: &'a Preprocessing,
     network: &'a Network,
     runtime: &'a dyn Runtime,
     pixels: Tensor,
@@ -126,7 +192,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn compare(&self, picture: &Picture, to: &mut Verification) -> Result<()> {
-        let Preprocessing { width, height, .. } = self.card.preprocessing;
+        let Preprocessing { width, height, .. } = *self.preprocessing;
         let same_size = (picture.width, picture.height) == (width, height);
         let tolerance = if same_size { SAME_PIXELS_TOLERANCE } else { RESIZED_TOLERANCE };
         let name = format!("{}x{}", picture.width, picture.height);
@@ -134,14 +200,27 @@ impl Run<'_> {
             let (picture, layer) = (name.clone(), layer.to_owned());
             to.comparisons.push(Comparison { picture, layer, max_difference, tolerance });
         };
+        let mut names: Vec<&str> = picture.layers.keys().map(String::as_str).collect();
+        names.extend(picture.features.as_ref().map(|_| self.card.feature_layer));
+        names.extend(picture.logits.as_ref().map(|_| "logits"));
+        names.push("predictions");
+        let outputs: BTreeMap<&str, Tensor> = names.iter().copied().zip(self.outputs(&names)?).collect();
+        let output = |layer: &str| {
+            outputs.get(layer).ok_or_else(|| Error::Golden {
+                network: self.card.name,
+                problem: format!("layer `{layer}` gave no output"),
+            })
+        };
         for (layer, summary) in &picture.layers {
-            compared(layer, summary.difference(&self.output(layer)?));
+            compared(layer, summary.difference(output(layer)?));
         }
-        let features = self.output(self.card.feature_layer)?;
-        compared(self.card.feature_layer, difference(&picture.features, features.data()));
-        compared("logits", picture.logits.difference(&self.output("logits")?));
-
-        let probabilities = self.output("predictions")?;
+        if let Some(features) = &picture.features {
+            compared(self.card.feature_layer, difference(features, output(self.card.feature_layer)?.data()));
+        }
+        if let Some(logits) = &picture.logits {
+            compared("logits", logits.difference(output("logits")?));
+        }
+        let probabilities = output("predictions")?;
         let classes = most_probable(probabilities.data(), picture.top.len());
         let expected: Vec<f32> = picture.top.iter().map(|class| class.probability).collect();
         let found: Vec<f32> = classes.iter().map(|&class| probabilities.data()[class]).collect();
@@ -153,19 +232,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The output of a layer.
-    fn output(&self, layer: &str) -> Result<Tensor> {
-        let input_layout = match self.card.preprocessing.layout {
+    /// The outputs of layers, from one run.
+    fn outputs(&self, layers: &[&str]) -> Result<Vec<Tensor>> {
+        let input_layout = match self.preprocessing.layout {
             Layout::Nchw => ImageLayout::ChannelsFirst,
             Layout::Nhwc => ImageLayout::ChannelsLast,
         };
-        let onnx = self.network.cut(layer)?.to_onnx(&OnnxOptions { input_layout })?;
-        let mut outputs =
-            self.runtime.prepare(&onnx, &PrepareOptions::default())?.run(&[self.pixels.view()])?;
-        outputs.pop().ok_or_else(|| Error::Golden {
-            network: self.card.name,
-            problem: format!("layer `{layer}` gave no output"),
-        })
+        let onnx = self.network.cut_all(layers)?.to_onnx(&OnnxOptions { input_layout })?;
+        Ok(self.runtime.prepare(&onnx, &PrepareOptions::default())?.run(&[self.pixels.view()])?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The layers a network is made of, in Keras' vocabulary: one file per family.
 //!
 //! A layer is settings alone. Its weights live in the [`Network`](crate::Network) under `layer/kernel` names, and how it
-//! is written as ONNX lives in `crate::onnx`. Shapes are channels-last without the batch: `[height, width, channels]` or
-//! `[features]`. Keras' definitions hold: <https://keras.io/api/layers/>.
+//! is written as ONNX lives in `crate::onnx`. Shapes are channels-last without the batch: `[height, width, channels]`,
+//! `[tokens, features]` or `[features]`. Keras' definitions hold: <https://keras.io/api/layers/>.
 
 mod activation;
 mod conv;
@@ -11,19 +11,22 @@ mod merge;
 mod norm;
 mod pooling;
 mod reshape;
+mod sequence;
 pub(crate) mod window;
 
+pub(crate) use self::sequence::PROJECTIONS;
 pub use self::{
     activation::Activation,
     conv::{Conv2D, DepthwiseConv2D},
     dense::Dense,
-    norm::{BatchNormalization, Rescaling},
+    norm::{BatchNormalization, LayerNormalization, Rescaling},
     pooling::{GlobalPooling2D, Pooling2D},
     reshape::{Reshape, ZeroPadding2D},
+    sequence::MultiHeadAttention,
     window::{Padding, Pair},
 };
 
-/// The shape of one sample: `[height, width, channels]`, or `[features]`. The batch is implied.
+/// The shape of one sample: `[height, width, channels]`, `[tokens, features]` or `[features]`. The batch is implied.
 pub type Shape = Vec<usize>;
 
 /// What a layer finds wrong with its inputs; the network adds the names.
@@ -41,6 +44,10 @@ pub enum Layer {
     Dense(Dense),
     /// Normalisation by stored mean and variance.
     BatchNormalization(BatchNormalization),
+    /// Normalisation of every vector along the last axis by its own mean and variance.
+    LayerNormalization(LayerNormalization),
+    /// A learned factor for every channel: `x * gamma`.
+    LayerScale,
     /// `x * scale + offset`.
     Rescaling(Rescaling),
     /// A function of every value.
@@ -70,6 +77,17 @@ pub enum Layer {
     Multiply,
     /// The inputs side by side along the channels.
     Concatenate,
+    /// A learned vector before the others of a sequence.
+    ClassToken,
+    /// A learned vector added to each of a sequence.
+    PositionEmbedding,
+    /// Attention among the vectors of a sequence.
+    MultiHeadAttention(MultiHeadAttention),
+    /// One vector of a sequence.
+    TakeToken {
+        /// Its place, from 0.
+        index: usize,
+    },
 }
 
 impl Layer {
@@ -81,6 +99,8 @@ impl Layer {
             Self::DepthwiseConv2D(_) => "DepthwiseConv2D",
             Self::Dense(_) => "Dense",
             Self::BatchNormalization(_) => "BatchNormalization",
+            Self::LayerNormalization(_) => "LayerNormalization",
+            Self::LayerScale => "LayerScale",
             Self::Rescaling(_) => "Rescaling",
             Self::Activation(_) => "Activation",
             Self::ZeroPadding2D(_) => "ZeroPadding2D",
@@ -94,6 +114,10 @@ impl Layer {
             Self::Add => "Add",
             Self::Multiply => "Multiply",
             Self::Concatenate => "Concatenate",
+            Self::ClassToken => "ClassToken",
+            Self::PositionEmbedding => "PositionEmbedding",
+            Self::MultiHeadAttention(_) => "MultiHeadAttention",
+            Self::TakeToken { .. } => "TakeToken",
         }
     }
 
@@ -112,6 +136,7 @@ impl Layer {
             Self::Conv2D(layer) => layer.output_shape(input),
             Self::DepthwiseConv2D(layer) => layer.output_shape(input),
             Self::Dense(layer) => layer.output_shape(input),
+            Self::BatchNormalization(layer) => layer.output_shape(input),
             Self::Rescaling(layer) => layer.output_shape(input),
             Self::ZeroPadding2D(layer) => layer.output_shape(input),
             Self::MaxPooling2D(layer) | Self::AveragePooling2D(layer) => layer.output_shape(input),
@@ -120,6 +145,10 @@ impl Layer {
             }
             Self::Flatten => Ok(vec![reshape::size(input)?]),
             Self::Reshape(layer) => layer.output_shape(input),
+            Self::ClassToken => sequence::class_token_shape(input),
+            Self::PositionEmbedding => Ok(sequence::sequence_shape(self.kind(), input)?.to_vec()),
+            Self::MultiHeadAttention(layer) => layer.output_shape(input),
+            Self::TakeToken { index } => sequence::take_token_shape(*index, input),
             Self::Dropout { rate } if !(0.0..1.0).contains(rate) => {
                 Err(format!("Dropout's rate must be in [0, 1), found {rate}"))
             }
@@ -134,6 +163,11 @@ impl Layer {
             Self::DepthwiseConv2D(layer) => layer.weight_shapes(input),
             Self::Dense(layer) => layer.weight_shapes(input),
             Self::BatchNormalization(layer) => layer.weight_shapes(input),
+            Self::LayerNormalization(layer) => layer.weight_shapes(input),
+            Self::LayerScale => vec![("gamma", vec![channels(input)])],
+            Self::ClassToken => vec![("token", vec![channels(input)])],
+            Self::PositionEmbedding => vec![("embeddings", input.to_vec())],
+            Self::MultiHeadAttention(layer) => layer.weight_shapes(input),
             _ => Vec::new(),
         }
     }
@@ -144,6 +178,7 @@ impl Layer {
             Self::Conv2D(layer) => layer.kernel_len() * (channels(input) / layer.groups.max(1)),
             Self::DepthwiseConv2D(layer) => layer.kernel_len(),
             Self::Dense(_) => channels(input),
+            Self::MultiHeadAttention(layer) => layer.multiply_adds_per_value(input),
             _ => 0,
         };
         output.iter().chain([&per_value]).fold(1_u64, |product, &size| product.saturating_mul(size as u64))
@@ -165,10 +200,12 @@ into_layer!(
     DepthwiseConv2D,
     Dense,
     BatchNormalization,
+    LayerNormalization,
     Rescaling,
     Activation,
     ZeroPadding2D,
-    Reshape
+    Reshape,
+    MultiHeadAttention
 );
 
 /// The last axis of a shape.

@@ -1,4 +1,4 @@
-//! Layers that shift and scale every channel.
+//! Layers that normalise, shift and scale.
 
 use super::{Problem, Shape, channels};
 
@@ -21,6 +21,15 @@ impl BatchNormalization {
         Self { epsilon, scale: true, center: true }
     }
 
+    pub(super) fn output_shape(&self, input: &[usize]) -> Result<Shape, Problem> {
+        match input.len() {
+            1 | 3 => Ok(input.to_vec()),
+            _ => Err(format!(
+                "BatchNormalization takes [height, width, channels] or [features], found {input:?}"
+            )),
+        }
+    }
+
     pub(super) fn weight_shapes(&self, input: &[usize]) -> Vec<(&'static str, Shape)> {
         let names = [
             self.scale.then_some("gamma"),
@@ -29,6 +38,20 @@ impl BatchNormalization {
             Some("moving_variance"),
         ];
         names.into_iter().flatten().map(|name| (name, vec![channels(input)])).collect()
+    }
+}
+
+/// Normalisation of every vector along the last axis by its own mean and variance, as `keras.layers.LayerNormalization`:
+/// `gamma * (x - mean) / sqrt(variance + epsilon) + beta`. Paper: <https://arxiv.org/abs/1607.06450>.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerNormalization {
+    /// Added to the variance. Keras' default is 0.001, PyTorch's 0.00001.
+    pub epsilon: f64,
+}
+
+impl LayerNormalization {
+    pub(super) fn weight_shapes(&self, input: &[usize]) -> Vec<(&'static str, Shape)> {
+        vec![("gamma", vec![channels(input)]), ("beta", vec![channels(input)])]
     }
 }
 

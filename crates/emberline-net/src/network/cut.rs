@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Network, Node};
-use crate::{GlobalPooling2D, Layer, Result};
+use crate::{GlobalPooling2D, Layer, Reshape, Result};
 
-/// How the output of a cut network, `[height, width, channels]`, becomes a vector.
+/// How the output of a cut network, `[height, width, channels]` or `[tokens, features]`, becomes a vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooling {
     /// The mean of every channel.
@@ -23,26 +23,34 @@ impl Network {
     /// The network up to and with this layer, without the layers and weights that it does not need. Its inputs stay,
     /// needed or not. Fails when there is no such layer.
     pub fn cut(&self, layer: &str) -> Result<Self> {
-        if !self.nodes.iter().any(|node| node.name == layer) {
-            let last: Vec<&str> = self.layer_names().collect();
-            let shown = last.iter().rev().take(8).rev();
-            let names: Vec<&str> = shown.copied().collect();
-            return Err(
-                self.error(format!("has no layer `{layer}`; its last layers are {}", names.join(", ")))
-            );
+        self.cut_all(&[layer])
+    }
+
+    /// The network up to and with these layers, whose values it gives in this order from one run, without the layers and
+    /// weights that none of them needs. Fails when there is no such layer.
+    pub fn cut_all(&self, layers: &[&str]) -> Result<Self> {
+        for layer in layers {
+            if !self.nodes.iter().any(|node| node.name == *layer) {
+                let last: Vec<&str> = self.layer_names().collect();
+                let shown = last.iter().rev().take(8).rev();
+                let names: Vec<&str> = shown.copied().collect();
+                return Err(
+                    self.error(format!("has no layer `{layer}`; its last layers are {}", names.join(", ")))
+                );
+            }
         }
-        let mut needed = BTreeSet::from([layer]);
+        let mut needed: BTreeSet<&str> = layers.iter().copied().collect();
         for node in self.nodes.iter().rev() {
             if needed.contains(node.name.as_str()) {
                 needed.extend(node.inputs.iter().map(String::as_str));
             }
         }
         let nodes = self.nodes.iter().filter(|node| needed.contains(node.name.as_str())).cloned().collect();
-        self.with_graph(nodes, vec![layer.to_owned()])
+        self.with_graph(nodes, layers.iter().map(|&layer| layer.to_owned()).collect())
     }
 
-    /// The network with its outputs of shape `[height, width, channels]` turned into vectors by a layer called
-    /// `{output}_avg`, `{output}_max` or `{output}_flatten`. Outputs that are vectors stay as they are.
+    /// The network with its outputs of shape `[height, width, channels]` or `[tokens, features]` turned into vectors by a
+    /// layer called `{output}_avg`, `{output}_max` or `{output}_flatten`. Outputs that are vectors stay as they are.
     pub fn pooled(&self, pooling: Pooling) -> Result<Self> {
         let (suffix, layer) = match pooling {
             Pooling::Avg => ("avg", Layer::GlobalAveragePooling2D(GlobalPooling2D::default())),
@@ -58,7 +66,15 @@ impl Network {
                 continue;
             }
             let name = format!("{output}_{suffix}");
-            nodes.push(Node { name: name.clone(), layer: layer.clone(), inputs: vec![output.clone()] });
+            let mut input = output.clone();
+            if let ([tokens, features], false) = (self.shape(output), layer == Layer::Flatten) {
+                // Pooling is over a grid's height and width; a sequence is a grid one column wide.
+                let column = Layer::Reshape(Reshape { shape: vec![*tokens, 1, *features] });
+                let name = format!("{output}_column");
+                nodes.push(Node { name: name.clone(), layer: column, inputs: vec![input] });
+                input = name;
+            }
+            nodes.push(Node { name: name.clone(), layer: layer.clone(), inputs: vec![input] });
             outputs.push(name);
         }
         self.with_graph(nodes, outputs)

@@ -21,7 +21,8 @@ use crate::{
     layer::{Problem, Shape},
 };
 
-/// What a network takes: a name and the shape of one sample, `[height, width, channels]` or `[features]`.
+/// What a network takes: a name and the shape of one sample, `[height, width, channels]`, `[tokens, features]` or
+/// `[features]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// The name, unique among inputs and layers.
@@ -210,9 +211,11 @@ impl Network {
             problem,
         };
         for Input { name, shape } in &self.inputs {
-            let rank_known = matches!(shape.len(), 1 | 3);
+            let rank_known = matches!(shape.len(), 1..=3);
             if !rank_known || shape.contains(&0) {
-                let problem = format!("an input is [height, width, channels] or [features], found {shape:?}");
+                let problem = format!(
+                    "an input is [height, width, channels], [tokens, features] or [features], found {shape:?}"
+                );
                 return Err(error(name, problem));
             }
             insert_new(&mut shapes, name, shape.clone()).map_err(|problem| error(name, problem))?;

@@ -120,6 +120,11 @@ impl<'a> Graph<'a> {
         self.raw_constant(name, DataType::Int64, &[values.len()], bytes)
     }
 
+    /// Adds one stored integer and gives back its name.
+    pub(super) fn integer(&mut self, name: String, value: i64) -> String {
+        self.raw_constant(name, DataType::Int64, &[], value.to_le_bytes().to_vec())
+    }
+
     fn raw_constant(
         &mut self,
         name: String,

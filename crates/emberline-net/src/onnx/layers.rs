@@ -5,8 +5,8 @@ use super::{
     proto::AttributeProto,
 };
 use crate::{
-    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Layer, Network, Node, Pooling2D,
-    Rescaling, Result, Tensor, ZeroPadding2D, layer::window::Window,
+    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Layer, LayerNormalization, Network, Node,
+    Pooling2D, Rescaling, Result, Tensor, ZeroPadding2D, layer::window::Window,
 };
 
 /// Writes one node.
@@ -20,6 +20,8 @@ pub(super) fn write<'a>(graph: &mut Graph<'a>, node: &'a Node) -> Result<()> {
         Layer::DepthwiseConv2D(settings) => layer.depthwise_conv(settings)?,
         Layer::Dense(settings) => layer.dense(settings)?,
         Layer::BatchNormalization(settings) => layer.batch_normalization(settings)?,
+        Layer::LayerNormalization(settings) => layer.layer_normalization(settings)?,
+        Layer::LayerScale => layer.layer_scale()?,
         Layer::Rescaling(settings) => layer.rescaling(settings)?,
         Layer::Activation(activation) => layer.activation(*activation),
         Layer::ZeroPadding2D(settings) => layer.zero_padding(settings),
@@ -34,21 +36,25 @@ pub(super) fn write<'a>(graph: &mut Graph<'a>, node: &'a Node) -> Result<()> {
         Layer::Add => layer.fold("Add"),
         Layer::Multiply => layer.fold("Mul"),
         Layer::Concatenate => layer.concatenate(),
+        Layer::ClassToken => layer.class_token()?,
+        Layer::PositionEmbedding => layer.position_embedding()?,
+        Layer::MultiHeadAttention(settings) => layer.attention(settings)?,
+        Layer::TakeToken { index } => layer.take_token(*index),
     };
     graph.bind(&node.name, value);
     Ok(())
 }
 
 /// One node being written.
-struct Writer<'g, 'a> {
-    graph: &'g mut Graph<'a>,
-    node: &'a Node,
+pub(super) struct Writer<'g, 'a> {
+    pub(super) graph: &'g mut Graph<'a>,
+    pub(super) node: &'a Node,
     /// The first input's, channels last.
-    shape: &'a [usize],
+    pub(super) shape: &'a [usize],
     /// ONNX values.
-    inputs: Vec<String>,
+    pub(super) inputs: Vec<String>,
     /// The ONNX value to write.
-    output: String,
+    pub(super) output: String,
 }
 
 impl<'a> Writer<'_, 'a> {
@@ -78,6 +84,9 @@ impl<'a> Writer<'_, 'a> {
             };
             let kernel = kernel.permuted(&[1, 0])?.reshaped(vec![units, inputs, 1, 1])?;
             return self.convolution(kernel, layer.use_bias, Vec::new(), layer.activation);
+        }
+        if self.shape.len() == 2 {
+            return self.dense_of_sequence(kernel, layer);
         }
         self.weighted("Gemm", kernel, layer.use_bias, Vec::new(), layer.activation)
     }
@@ -134,11 +143,41 @@ impl<'a> Writer<'_, 'a> {
         Ok(self.op("BatchNormalization", inputs, vec![float("epsilon", epsilon)]))
     }
 
+    /// ONNX normalises the last axes, where an image's channels first have to be.
+    fn layer_normalization(mut self, layer: &LayerNormalization) -> Result<String> {
+        let is_image = self.shape.len() == 3;
+        let mut value = self.inputs.concat();
+        if is_image {
+            value = self.graph.transpose(value, self.named("channels_last"), TO_CHANNELS_LAST);
+        }
+        let gamma = self.constant("gamma", self.weight("gamma")?);
+        let beta = self.constant("beta", self.weight("beta")?);
+        #[expect(clippy::cast_possible_truncation, reason = "ONNX keeps the epsilon in 32 bits")]
+        let attributes = vec![int("axis", -1), float("epsilon", layer.epsilon as f32)];
+        let inputs = vec![value, gamma, beta];
+        if !is_image {
+            return Ok(self.op("LayerNormalization", inputs, attributes));
+        }
+        let normalised = self.graph.op("LayerNormalization", inputs, self.named("normalised"), attributes);
+        Ok(self.graph.transpose(normalised, self.output, TO_CHANNELS_FIRST))
+    }
+
+    fn layer_scale(mut self) -> Result<String> {
+        let gamma = self.weight("gamma")?;
+        let gamma = self.constant("gamma", &gamma.clone().reshaped(self.per_channel(gamma.shape()[0]))?);
+        let input = self.inputs.concat();
+        Ok(self.op("Mul", vec![input, gamma], Vec::new()))
+    }
+
+    /// The shape of one number per channel: in an image it stands before the height and width.
+    fn per_channel(&self, channels: usize) -> Vec<usize> {
+        let trailing = if self.shape.len() == 3 { 2 } else { 0 };
+        [channels].into_iter().chain(std::iter::repeat_n(1, trailing)).collect()
+    }
+
     fn rescaling(mut self, layer: &Rescaling) -> Result<String> {
         for (name, op_type, values) in [("scale", "Mul", &layer.scale), ("offset", "Add", &layer.offset)] {
-            // One number per channel stands before the height and width of an image.
-            let trailing = if self.shape.len() == 3 { 2 } else { 0 };
-            let shape = [values.len()].into_iter().chain(std::iter::repeat_n(1, trailing)).collect();
+            let shape = self.per_channel(values.len());
             let constant = self.constant(name, &Tensor::new(shape, values.clone())?);
             let input = self.inputs.concat();
             let output = if name == "offset" { self.output.clone() } else { self.named("scaled") };
@@ -147,7 +186,7 @@ impl<'a> Writer<'_, 'a> {
         Ok(self.inputs.concat())
     }
 
-    fn activation(mut self, activation: Activation) -> String {
+    pub(super) fn activation(mut self, activation: Activation) -> String {
         let input = self.inputs.concat();
         match activation {
             Activation::Linear => input,
@@ -160,8 +199,10 @@ impl<'a> Writer<'_, 'a> {
             Activation::Elu { alpha } => self.op("Elu", vec![input], vec![float("alpha", alpha)]),
             Activation::Sigmoid => self.unary("Sigmoid"),
             Activation::Tanh => self.unary("Tanh"),
-            // The channels are axis 1 of vectors and, channels first, of images.
-            Activation::Softmax => self.op("Softmax", vec![input], vec![int("axis", 1)]),
+            Activation::Softmax => {
+                let axis = int("axis", self.channel_axis());
+                self.op("Softmax", vec![input], vec![axis])
+            }
             Activation::Softplus => self.unary("Softplus"),
             Activation::Swish => {
                 let gate = self.graph.op("Sigmoid", vec![input.clone()], self.named("gate"), Vec::new());
@@ -193,7 +234,18 @@ impl<'a> Writer<'_, 'a> {
         let pads = self.graph.integers(self.named("pads"), &pads);
         self.inputs.push(pads);
         let inputs = std::mem::take(&mut self.inputs);
-        self.op("Pad", inputs, Vec::new())
+        let is_pooled = |node: &Node| {
+            let pools = matches!(node.layer, Layer::MaxPooling2D(_) | Layer::AveragePooling2D(_));
+            pools && node.inputs.contains(&self.node.name)
+        };
+        if !self.graph.network.nodes().iter().any(is_pooled) {
+            return self.op("Pad", inputs, Vec::new());
+        }
+        // ONNX Runtime (1.31) makes the border the padding of a pooling right after it, where it would not count. A clip
+        // that changes nothing keeps them apart.
+        let padded = self.graph.op("Pad", inputs, self.named("padded"), Vec::new());
+        let lowest = self.scalar("lowest", f32::MIN);
+        self.op("Clip", vec![padded, lowest], Vec::new())
     }
 
     fn pooling(self, op_type: &str, layer: &Pooling2D) -> String {
@@ -248,7 +300,13 @@ impl<'a> Writer<'_, 'a> {
 
     fn concatenate(mut self) -> String {
         let inputs = std::mem::take(&mut self.inputs);
-        self.op("Concat", inputs, vec![int("axis", 1)])
+        let axis = int("axis", self.channel_axis());
+        self.op("Concat", inputs, vec![axis])
+    }
+
+    /// The channels are axis 1 of vectors and, channels first, of images; axis 2 of sequences.
+    fn channel_axis(&self) -> i64 {
+        if self.shape.len() == 2 { 2 } else { 1 }
     }
 
     fn unary(self, op_type: &str) -> String {
@@ -257,27 +315,27 @@ impl<'a> Writer<'_, 'a> {
     }
 
     /// Adds the operator that makes this node's output.
-    fn op(self, op_type: &str, inputs: Vec<String>, attributes: Vec<AttributeProto>) -> String {
+    pub(super) fn op(self, op_type: &str, inputs: Vec<String>, attributes: Vec<AttributeProto>) -> String {
         self.graph.op(op_type, inputs, self.output, attributes)
     }
 
-    fn constant(&mut self, name: &str, tensor: &Tensor) -> String {
+    pub(super) fn constant(&mut self, name: &str, tensor: &Tensor) -> String {
         let name = self.named(name);
         self.graph.constant(name, tensor)
     }
 
-    fn scalar(&mut self, name: &str, value: f32) -> String {
+    pub(super) fn scalar(&mut self, name: &str, value: f32) -> String {
         let name = self.named(name);
         self.graph.scalar(name, value)
     }
 
-    fn weight(&self, name: &str) -> Result<&'a Tensor> {
+    pub(super) fn weight(&self, name: &str) -> Result<&'a Tensor> {
         let network: &'a Network = self.graph.network;
         network.weight(&self.node.name, name)
     }
 
     /// The name of something that belongs to this node.
-    fn named(&self, name: &str) -> String {
+    pub(super) fn named(&self, name: &str) -> String {
         format!("{}/{name}", self.node.name)
     }
 }
@@ -311,6 +369,6 @@ fn hard_sigmoid() -> Vec<AttributeProto> {
     vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)]
 }
 
-fn signed(sizes: &[usize]) -> Vec<i64> {
+pub(super) fn signed(sizes: &[usize]) -> Vec<i64> {
     sizes.iter().map(|&size| size as i64).collect()
 }

@@ -7,6 +7,7 @@
 mod graph;
 mod layers;
 mod proto;
+mod sequence;
 
 use prost::Message;
 

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use emberline_net::{
     Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Error, GlobalPooling2D, ImageLayout,
-    Layer, Network, NetworkBuilder, OnnxOptions, Padding, Pooling2D, PrepareOptions, Rescaling, Reshape,
-    Tensor, ZeroPadding2D,
+    Layer, LayerNormalization, MultiHeadAttention, Network, NetworkBuilder, OnnxOptions, Padding, Pooling2D,
+    PrepareOptions, Rescaling, Reshape, Tensor, ZeroPadding2D,
 };
 
 use crate::{Tolerance, noise, reference, runtimes, with_noise};
@@ -72,7 +72,33 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
     ];
     cases.extend(activations.map(|activation| (vec![3, 2, 5], activation.into())));
     cases.extend(activations.map(|activation| (vec![5], activation.into())));
+    cases.extend(activations.map(|activation| (vec![3, 5], activation.into())));
+    cases.extend(layers_of_sequences());
     cases
+}
+
+/// What vision transformers are made of, and other layers over what those take and give.
+fn layers_of_sequences() -> Vec<(Vec<usize>, Layer)> {
+    let image = || vec![7, 6, 4];
+    vec![
+        (image(), LayerNormalization { epsilon: 1e-6 }.into()),
+        (vec![5, 8], LayerNormalization { epsilon: 1e-3 }.into()),
+        (vec![8], LayerNormalization { epsilon: 1e-5 }.into()),
+        (image(), Layer::LayerScale),
+        (vec![5, 8], Layer::LayerScale),
+        (vec![5, 8], Dense::new(3).activation(Activation::Gelu).into()),
+        (vec![5, 8], Dense::new(3).without_bias().into()),
+        (vec![5, 8], Rescaling { scale: vec![2.0], offset: vec![-1.0] }.into()),
+        (vec![5, 8], Layer::Flatten),
+        (vec![6, 4], Reshape { shape: vec![2, 3, 4] }.into()),
+        (image(), Reshape { shape: vec![42, 4] }.into()),
+        (vec![5, 8], Layer::ClassToken),
+        (vec![5, 8], Layer::PositionEmbedding),
+        (vec![5, 8], MultiHeadAttention { heads: 2 }.into()),
+        (vec![5, 8], MultiHeadAttention { heads: 1 }.into()),
+        (vec![5, 8], Layer::TakeToken { index: 0 }),
+        (vec![5, 8], Layer::TakeToken { index: 4 }),
+    ]
 }
 
 fn one_layer(shape: &[usize], layer: &Layer) -> Result<Network> {
@@ -145,6 +171,23 @@ fn every_layer_computes_what_it_says() -> Result<()> {
 #[test]
 fn branches_and_several_outputs() -> Result<()> {
     check(&branches()?, &noise(&[3, 9, 8, 3], 5)?)
+}
+
+/// A runtime may not take a border of zeros for the padding of the pooling after it, which never wins.
+#[test]
+fn a_border_of_zeros_counts_in_poolings() -> Result<()> {
+    for pooling in [Layer::MaxPooling2D, Layer::AveragePooling2D] {
+        let mut layers = NetworkBuilder::new("border");
+        let image = layers.input("image", [6, 6, 3]);
+        // Nothing else is above zero.
+        let below = Rescaling { scale: vec![1.0], offset: vec![-2.0] };
+        let below = layers.apply("below", below, image);
+        let border = ZeroPadding2D { top: 1, bottom: 1, left: 1, right: 1 };
+        let padded = layers.apply("padded", border, below);
+        let pooled = layers.apply("pooled", pooling(Pooling2D::new(3).strides(2)), padded);
+        check(&layers.build(&[pooled])?, &noise(&[2, 6, 6, 3], 3)?)?;
+    }
+    Ok(())
 }
 
 #[test]

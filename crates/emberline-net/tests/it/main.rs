@@ -2,6 +2,7 @@
 
 mod conformance;
 mod graph;
+mod h5;
 mod library;
 mod pth;
 mod pytorch;

@@ -23,6 +23,22 @@ fn layer(network: &Network, node: &Node, inputs: &[&Tensor]) -> Result<Tensor> {
         Layer::Conv2D(_) | Layer::DepthwiseConv2D(_) | Layer::Dense(_) => weighted(network, node, x, shape)?,
         Layer::BatchNormalization(_) | Layer::Rescaling(_) => per_channel(network, node, x)?,
         Layer::Activation(function) => activation(*function, x)?,
+        Layer::LayerNormalization(l) => layer_normalization(network, node, x, l.epsilon)?,
+        Layer::LayerScale | Layer::PositionEmbedding => {
+            let (scale, offset) = (weight(network, node, "gamma"), weight(network, node, "embeddings"));
+            let at = |values: Option<&[f32]>, i: usize| values.map(|values| values[i % values.len()]);
+            let f = |(i, &v): (usize, &f32)| v * at(scale, i).unwrap_or(1.) + at(offset, i).unwrap_or(0.);
+            Tensor::new(shape.clone(), x.data().iter().enumerate().map(f).collect())?
+        }
+        Layer::ClassToken => {
+            let token = weight(network, node, "token").unwrap_or_default();
+            Tensor::new(shape.clone(), [token, x.data()].concat())?
+        }
+        Layer::TakeToken { index } => {
+            let width = shape[0];
+            Tensor::new(shape.clone(), x.data()[index * width..][..width].to_vec())?
+        }
+        Layer::MultiHeadAttention(l) => attention(network, node, x, l.heads)?,
         Layer::ZeroPadding2D(_) | Layer::MaxPooling2D(_) | Layer::AveragePooling2D(_) => {
             windowed(&node.layer, x, shape)?
         }
@@ -118,6 +134,61 @@ fn per_channel(network: &Network, node: &Node, x: &Tensor) -> Result<Tensor> {
     };
     let values = x.data().iter().enumerate().map(|(i, &value)| f(f64::from(value), i % channels) as f32);
     Ok(Tensor::new(x.shape().to_vec(), values.collect())?)
+}
+
+/// Every row by its own mean and variance.
+fn layer_normalization(network: &Network, node: &Node, x: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let (gamma, beta) = (weight(network, node, "gamma"), weight(network, node, "beta"));
+    let (gamma, beta) = (gamma.unwrap_or_default(), beta.unwrap_or_default());
+    let row = |row: &[f32]| -> Vec<f32> {
+        let count = row.len() as f64;
+        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let variance = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+        let one = |(i, &v): (usize, &f32)| {
+            let normal = (f64::from(v) - mean) / (variance + epsilon).sqrt();
+            (normal * f64::from(gamma[i]) + f64::from(beta[i])) as f32
+        };
+        row.iter().enumerate().map(one).collect()
+    };
+    Ok(Tensor::new(x.shape().to_vec(), x.data().chunks(gamma.len()).flat_map(row).collect())?)
+}
+
+/// `softmax(Q Kᵀ / sqrt(width)) V`, head by head and token by token.
+fn attention(network: &Network, node: &Node, x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (tokens, features) = (x.shape()[0], x.shape()[1]);
+    let project = |values: &[f64], name: &str| -> Vec<f64> {
+        let kernel = weight(network, node, &format!("{name}_kernel")).unwrap_or_default();
+        let bias = weight(network, node, &format!("{name}_bias")).unwrap_or_default();
+        let one = |t: usize, o: usize| {
+            let row = &values[t * features..][..features];
+            let products = row.iter().enumerate().map(|(i, v)| v * f64::from(kernel[i * features + o]));
+            products.sum::<f64>() + f64::from(bias[o])
+        };
+        (0..tokens * features).map(|i| one(i / features, i % features)).collect()
+    };
+    let input: Vec<f64> = x.data().iter().map(|&v| f64::from(v)).collect();
+    let (query, key, value) = (project(&input, "query"), project(&input, "key"), project(&input, "value"));
+    let width = features / heads;
+    let mut mixed = vec![0.; tokens * features];
+    for head in 0..heads {
+        let at = |values: &[f64], t: usize, i: usize| values[t * features + head * width + i];
+        for t in 0..tokens {
+            let score = |s: usize| {
+                let product: f64 = (0..width).map(|i| at(&query, t, i) * at(&key, s, i)).sum();
+                product / (width as f64).sqrt()
+            };
+            let scores: Vec<f64> = (0..tokens).map(score).collect();
+            let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let shares: Vec<f64> = scores.iter().map(|score| (score - max).exp()).collect();
+            let sum: f64 = shares.iter().sum();
+            for i in 0..width {
+                let total: f64 = (0..tokens).map(|s| shares[s] / sum * at(&value, s, i)).sum();
+                mixed[t * features + head * width + i] = total;
+            }
+        }
+    }
+    let output = project(&mixed, "output").into_iter().map(|v| v as f32);
+    Ok(Tensor::new(x.shape().to_vec(), output.collect())?)
 }
 
 /// Layers without weights that look through windows.

