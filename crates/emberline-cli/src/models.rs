@@ -192,7 +192,9 @@ async fn pull(card: &'static Card, common: Common) -> Result<()> {
     let path = network::pull(card).await?;
     if common.json {
         let (bytes, checksum) = (std::fs::metadata(&path)?.len(), card.weights.checksum.to_string());
-        return output::json(&json!({ "name": card.name, "path": path, "bytes": bytes, "checksum": checksum }));
+        return output::json(
+            &json!({ "name": card.name, "path": path, "bytes": bytes, "checksum": checksum }),
+        );
     }
     Ok(output::line(format!(
         "{}: {}, verified, {}",

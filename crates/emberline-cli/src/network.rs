@@ -68,7 +68,8 @@ pub(crate) async fn pull(card: &'static Card) -> Result<std::path::PathBuf> {
         let mut bar: Option<Progress> = None;
         // Nothing is reported, and no bar shown, where the file is there.
         ModelStore::open().pull(&card.weights, &mut |progress| {
-            bar.get_or_insert_with(|| Progress::bytes(card.name, progress.total.unwrap_or_default())).set(progress.done);
+            bar.get_or_insert_with(|| Progress::bytes(card.name, progress.total.unwrap_or_default()))
+                .set(progress.done);
         })
     };
     Ok(tokio::task::spawn_blocking(pull).await??)
