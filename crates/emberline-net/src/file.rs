@@ -1,6 +1,6 @@
 //! Files of named tensors, told apart by their first bytes: PyTorch's, HDF5 as Keras writes it, safetensors.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -45,19 +45,21 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<NamedTensors> {
     if asked > FILE_BYTES_MAX {
         return Err(Error::Limit { format: "weights", limit: "file_bytes", allowed: FILE_BYTES_MAX, asked });
     }
-    parse_tensors(&std::fs::read(path).map_err(io)?)
+    parse_tensors(std::fs::read(path).map_err(io)?)
 }
 
-/// [`read_tensors`] of a file's bytes.
-pub fn parse_tensors(bytes: &[u8]) -> Result<NamedTensors> {
+/// [`read_tensors`] of a file's bytes, of which HDF5 needs some of its own: it takes those that it is given, and copies those
+/// that it is lent.
+pub fn parse_tensors<'a>(bytes: impl Into<Cow<'a, [u8]>>) -> Result<NamedTensors> {
+    let bytes = bytes.into();
     if bytes.starts_with(h5::SIGNATURE) {
         return h5::parse_weights(bytes, &h5::Limits::default());
     }
     // A safetensors file begins with the length of its header, eight bytes, and the header's brace.
     if bytes.get(8) == Some(&b'{') {
-        return Ok(parse_safetensors(bytes)?.into());
+        return Ok(parse_safetensors(&bytes)?.into());
     }
-    Ok(pth::parse_state_dict(bytes, &pth::Limits::default())?.into())
+    Ok(pth::parse_state_dict(&bytes, &pth::Limits::default())?.into())
 }
 
 fn parse_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {

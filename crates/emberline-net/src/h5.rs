@@ -5,6 +5,8 @@
 //! `weight_names`, mostly under the layer's name once more: `conv1/conv1/kernel:0`. Nothing but names, shapes and numbers is
 //! read. The names that Keras 1 gave (`conv1_W:0`) are understood.
 
+use std::borrow::Cow;
+
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions, group::Group};
 
 use crate::{Error, NamedTensors, Result, Tensor};
@@ -35,22 +37,23 @@ const FORMAT: &str = "HDF5";
 /// The first bytes of such a file.
 pub(crate) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// Reads a file's bytes. Numbers of 64 bits become `f32`.
+/// Reads a file's bytes, which are copied if they are only lent. Numbers of 64 bits become `f32`.
 ///
 /// # Errors
 /// When the file is damaged, exceeds a limit, or is not of this layout.
 ///
 /// ```no_run
 /// let file = std::fs::read("vgg16_weights_tf_dim_ordering_tf_kernels.h5")?;
-/// let weights = emberline_net::h5::parse_weights(&file, &Default::default())?;
+/// let weights = emberline_net::h5::parse_weights(file, &Default::default())?;
 /// assert_eq!(weights.tensors["block1_conv1/kernel"].shape(), [3, 3, 3, 64]);
 /// assert_eq!(weights.layers[0], "block1_conv1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn parse_weights(bytes: &[u8], limits: &Limits) -> Result<NamedTensors> {
+pub fn parse_weights<'a>(bytes: impl Into<Cow<'a, [u8]>>, limits: &Limits) -> Result<NamedTensors> {
+    let bytes = bytes.into();
     check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
     let options = OpenOptions::default().with_max_chunk_bytes(CHUNK_BYTES_MAX).with_chunk_cache_bytes(0);
-    let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(damaged)?;
+    let file = Hdf5File::from_vec_with_options(bytes.into_owned(), options).map_err(damaged)?;
     let root = file.root_group().map_err(damaged)?;
     // A whole model has its weights in a group of their own.
     let root = root.group("model_weights").unwrap_or(root);

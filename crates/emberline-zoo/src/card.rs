@@ -92,7 +92,7 @@ impl Card {
     /// The network with its weights, which are fetched into the store if they are not there. Batch normalisations are
     /// as they were trained; fold them before running the network.
     pub fn load(&self, store: &ModelStore) -> Result<Network> {
-        self.load_weights(&store.read(&self.weights)?)
+        self.with_tensors(parse_tensors(store.read(&self.weights)?)?)
     }
 
     /// The network with weights out of the bytes of a file, in any format that [`parse_tensors`] reads. It must hold

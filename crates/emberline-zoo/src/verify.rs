@@ -318,6 +318,26 @@ mod tests {
     }
 
     #[test]
+    fn networks_may_be_cut_at_every_layer_at_once() -> Result<()> {
+        for name in ["ResNet18", "DenseNet121", "EfficientNetB0", "MobileNetV3Large"] {
+            let card = crate::card(name)?;
+            let blueprint = card.blueprint_of(64)?;
+            let tensors = formula::tensors(&blueprint, 1.0)?;
+            let network = card.with_tensors_of(blueprint, tensors.into())?;
+            let layers: Vec<&str> = network.layer_names().collect();
+            let onnx = network.cut_all(&layers)?.to_onnx(&OnnxOptions::default())?;
+            let prepared = emberline_net::default_runtime().prepare(&onnx, &PrepareOptions::default())?;
+            let outputs = prepared.run(&[Tensor::zeros(vec![1, 64, 64, 3])?.view()])?;
+            assert_eq!(outputs.len(), layers.len());
+            for (layer, output) in layers.iter().zip(outputs) {
+                assert_eq!(output.shape()[1..], network.shapes()[*layer], "{name}: {layer}");
+                assert!(output.data().iter().all(|value| value.is_finite()), "{name}: {layer}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn the_most_probable_class_comes_first() {
         assert_eq!(most_probable(&[0.1, 0.4, 0.1, 0.4], 3), [1, 3, 0]);
     }

@@ -6,7 +6,7 @@
 //!
 //! Layers are named as in Keras where Keras has the network, otherwise as in torchvision. A padding layer that stands
 //! before a convolution in Keras is the padding of that convolution here. Every network ends in `predictions`, one
-//! probability for each class, and but for the MobileNets these are the softmax of `logits`.
+//! probability for each class, and but for `MobileNet` they are the softmax of `logits`.
 
 mod alexnet;
 mod convnext;

@@ -124,6 +124,26 @@ fn costs_are_those_published() -> Result<()> {
     check("ViTB16", 17.564, 86_567_656)
 }
 
+/// All parameters, stored means and variances included, as Keras' documentation gives them:
+/// <https://keras.io/api/applications/>. EfficientNets have a counter there that is no parameter here.
+#[test]
+fn parameters_are_those_published() -> Result<()> {
+    let check = |name: &str, published: u64| -> Result<()> {
+        assert_eq!(card(name)?.cost()?.parameters, published, "{name}");
+        Ok(())
+    };
+    check("InceptionV3", 23_851_784)?;
+    check("Xception", 22_910_480)?;
+    check("ResNet50", 25_636_712)?;
+    check("ResNet101", 44_707_176)?;
+    check("ResNet152", 60_419_944)?;
+    check("ResNet50V2", 25_613_800)?;
+    check("MobileNet", 4_253_864)?;
+    check("MobileNetV2", 3_538_984)?;
+    check("DenseNet121", 8_062_504)?;
+    check("EfficientNetB0", 5_330_571 - 1)
+}
+
 #[test]
 fn other_weights_do_not_pass_for_the_right_ones() -> Result<()> {
     let card = card("EfficientNetLite0")?;
@@ -235,7 +255,7 @@ fn every_package_gives_its_file() -> Result<()> {
 }
 
 #[test]
-#[ignore = "takes minutes: tract is not optimised in tests"]
+#[ignore = "takes more than a minute; every kind of layer runs in tract in the tests of emberline-net"]
 fn networks_run_in_tract_too() -> Result<()> {
     for card in cards().iter().flat_map(Card::variants) {
         let Some(verification) = verify_graph(card, &TractRuntime)? else { continue };
