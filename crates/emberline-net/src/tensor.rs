@@ -132,12 +132,17 @@ fn row_major_strides(shape: &[usize]) -> Vec<usize> {
 }
 
 fn gather(source: &[f32], shape: &[usize], strides: &[usize], offset: usize, out: &mut Vec<f32>) {
-    match (shape.split_first(), strides.split_first()) {
-        (Some((&size, shape)), Some((&stride, strides))) => {
-            for i in 0..size {
+    match (shape, strides) {
+        ([], _) | (_, []) => out.push(source[offset]),
+        // Axes of one element, as 1x1 kernels have, cost a call for each number otherwise.
+        ([1, shape @ ..], [_, strides @ ..]) => gather(source, shape, strides, offset, out),
+        (&[size, ref ones @ ..], &[stride, ..]) if ones.iter().all(|one| *one == 1) => {
+            out.extend((0..size).map(|i| source[offset + i * stride]));
+        }
+        ([size, shape @ ..], [stride, strides @ ..]) => {
+            for i in 0..*size {
                 gather(source, shape, strides, offset + i * stride, out);
             }
         }
-        _ => out.push(source[offset]),
     }
 }

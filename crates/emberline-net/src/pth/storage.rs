@@ -140,6 +140,16 @@ pub(super) fn read(container: &Container<'_>, tensor: &StoredTensor) -> Result<T
     Tensor::new(shape, data)
 }
 
+/// Whether the elements lie one after the other, as in nearly every file.
+fn is_run(shape: &[usize], strides: &[usize]) -> bool {
+    let mut expected: usize = 1;
+    shape.iter().zip(strides).rev().all(|(count, stride)| {
+        let follows = *count == 1 || *stride == expected;
+        expected = expected.saturating_mul(*count);
+        follows
+    })
+}
+
 fn gather(
     bytes: &[u8],
     element: Element,
@@ -151,7 +161,8 @@ fn gather(
     let size = element.bytes();
     match (shape, strides) {
         ([], _) | (_, []) => data.push(element.read(&bytes[offset * size..])),
-        (&[count], [1]) => {
+        _ if is_run(shape, strides) => {
+            let count: usize = shape.iter().product();
             let run = bytes[offset * size..][..count * size].chunks_exact(size);
             data.extend(run.map(|bytes| element.read(bytes)));
         }
