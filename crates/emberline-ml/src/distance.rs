@@ -1,4 +1,4 @@
-//! How far vectors are apart: MLlib's and scikit-learn's distances, and the vectors closest to others.
+//! How far vectors are apart: MLlib's and scikit-learn's distances.
 
 use serde::{Deserialize, Serialize};
 

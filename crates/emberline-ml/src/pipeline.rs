@@ -242,7 +242,7 @@ impl PipelineModel {
     /// Stages that need what an image has not got, a label, say, are left out. Where the last stage is a classifier,
     /// the answer is a struct of `label`, its `probability`, and `probabilities`, a list of `{label, probability}`,
     /// most probable first; without names in its label column, a class is named by its number. Otherwise the answer is
-    /// the last stage's output column.
+    /// the last stage's output column, or its prediction.
     ///
     /// # Errors
     /// When no stage takes an image.

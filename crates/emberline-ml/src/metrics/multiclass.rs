@@ -161,18 +161,9 @@ impl Multiclass {
         }))
     }
 
-    /// A `...ByLabel` metric of each label, in the order of [`labels`](Self::labels); nothing for the others.
+    /// A `...ByLabel` metric of each label, in the order of [`labels`](Self::labels).
     pub fn by_label(&self, metric: MulticlassMetric, beta: f64) -> Vec<f64> {
-        let of = |class: &Class| {
-            Some(match metric {
-                MulticlassMetric::TruePositiveRateByLabel | MulticlassMetric::RecallByLabel => class.recall(),
-                MulticlassMetric::FalsePositiveRateByLabel => class.false_positive_rate(self.total),
-                MulticlassMetric::PrecisionByLabel => class.precision(),
-                MulticlassMetric::FMeasureByLabel => class.f_measure(beta),
-                _ => return None,
-            })
-        };
-        self.classes.iter().filter_map(of).collect()
+        self.labels.iter().filter_map(|label| self.metric(metric, *label, beta).ok().flatten()).collect()
     }
 
     /// Mean of a `...ByLabel` metric over the labels, weighted by how often they occur.

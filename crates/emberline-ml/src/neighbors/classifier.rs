@@ -52,7 +52,8 @@ const WEIGHTS: ParamSpec = ParamSpec::new(
 /// let table = session.sql("SELECT arrow_cast([x], 'FixedSizeList(1 x Float64)') AS features, y AS label
 ///                          FROM (VALUES (0.0, 0.0), (0.2, 0.0), (9.0, 1.0), (9.2, 1.0)) AS t (x, y)").await?;
 /// let model = KNearestNeighborsClassifier::new().k(1).fit_model(&table).await?;
-/// assert_eq!(model.transform(table)?.filter(datafusion::prelude::col("label").eq(datafusion::prelude::col("prediction")))?.count().await?, 4);
+/// let right = model.transform(table)?.filter(datafusion::prelude::ident("label").eq(datafusion::prelude::ident("prediction")))?;
+/// assert_eq!(right.count().await?, 4);
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]

@@ -115,7 +115,8 @@ mod tests {
 
     /// Numbers in [0, 1), some of them equal.
     fn values(count: usize) -> Vec<f64> {
-        (0..count).map(|i| ((i * i * 31 + i * 7) % 97) as f64 / 97.0).collect()
+        let hash = |i: usize| (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        (0..count).map(|i| (hash(i) % 101) as f64 / 101.0).collect()
     }
 
     #[test]

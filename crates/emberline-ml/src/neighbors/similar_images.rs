@@ -51,8 +51,9 @@ const K: ParamSpec = ParamSpec::new("k", ParamKind::Int, "number of similar rows
 /// let table = session.sql("SELECT arrow_cast([x, y], 'FixedSizeList(2 x Float64)') AS features, origin
 ///                          FROM (VALUES (1.0, 0.0, 'a.jpg'), (0.9, 0.1, 'b.jpg'), (0.0, 1.0, 'c.jpg')) AS t (x, y, origin)").await?;
 /// let model = SimilarImages::new().k(2).output_col("similar").fit_model(&table).await?;
-/// let found = model.transform(table)?.select_exprs(&["origin", "similar[2]['id'] AS next"])?;
-/// assert_eq!(found.collect().await?[0].num_rows(), 3);
+/// let next = model.transform(table)?.select_exprs(&["similar[2]['id'] AS next"])?;
+/// let found = next.filter(datafusion::prelude::ident("next").eq(datafusion::prelude::lit("a.jpg")))?;
+/// assert_eq!(found.count().await?, 1); // b.jpg's
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use emberline_ml::{
-    DeepImageFeaturizer, DeepImagePredictor, Functions, IfExists, LogisticRegression, Pipeline,
-    PipelineModel, Stage, StringIndexer, Transformer, load, save,
+    DeepImageFeaturizer, DeepImagePredictor, Functions, IfExists, LinearSVC, LogisticRegression, OneVsRest,
+    Pipeline, PipelineModel, SimilarImages, Stage, StringIndexer, Transformer, load, save,
 };
 use emberline_table::arrow::array::{Array, AsArray, RecordBatch};
-use emberline_table::arrow::datatypes::{Float32Type, Float64Type};
+use emberline_table::arrow::datatypes::{Float32Type, Float64Type, Int64Type};
 use emberline_table::datafusion::prelude::col;
 use emberline_table::{ColumnFunction, Session, SessionOptions, load_function, save_function};
 
@@ -87,6 +87,35 @@ async fn a_saved_pipeline_is_a_sql_function() -> Result<()> {
     // And so does the pipeline that was loaded, on bytes that were decoded by someone else.
     let query = query.replace("my_object_recognition_function(image)", "again(image_decode(image))");
     assert_eq!(answers(&session, &query).await?, found);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelines_without_probabilities_are_functions_too() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let root = dir.path().join("pictures");
+    folder(&root, 4)?;
+    let session = Session::new();
+    let table = images(&session, &root).await?;
+    let pipeline = Pipeline::new()
+        .stage(StringIndexer::new().input_col("label").output_col("index"))
+        .stage(featurizer());
+    let one_vs_rest = OneVsRest::new(Arc::new(LinearSVC::new().reg_param(0.1))).label_col("index");
+    let similar = SimilarImages::new().k(1).output_col("similar");
+    let classify = pipeline.clone().stage(one_vs_rest).fit_model(&table).await?;
+    let find = pipeline.stage(similar).fit_model(&table).await?;
+    for (name, model) in [("classify", classify), ("find", find)] {
+        let bare = dir.path().join(format!("{name}.function"));
+        save_function(&model.as_function()?, &bare)?;
+        session.register_function(name, load_function(&bare, &emberline_ml::function_kinds())?);
+    }
+    let query = format!(
+        "SELECT COUNT(*) FROM read_images('{}') WHERE find(image)[1]['id'] = origin
+         AND classify(image) = CASE WHEN origin LIKE '%across%' THEN 0 ELSE 1 END",
+        root.display()
+    );
+    let count = session.sql(&query).await?.collect().await?;
+    assert_eq!(count[0].column(0).as_primitive::<Int64Type>().value(0), 8);
     Ok(())
 }
 
