@@ -14,6 +14,9 @@ pub(crate) struct FeatureArgs {
     /// The named network whose features are used; `emberline models list` has them all
     #[arg(long, value_name = "NAME")]
     pub(crate) model: String,
+    /// A file with the network's weights (.h5, .pth, .safetensors) [default: what `emberline models pull` fetches]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<String>,
     /// The layer whose output is the features [default: the one that the network's card names]
     #[arg(long, value_name = "LAYER")]
     pub(crate) layer: Option<String>,
@@ -30,13 +33,19 @@ pub(crate) struct FeatureArgs {
 impl FeatureArgs {
     /// The stage from `image` to `features`, its network at hand.
     pub(crate) async fn featurizer(&self) -> Result<DeepImageFeaturizer> {
-        ready(&self.model, self.layer.as_deref()).await?;
+        match &self.weights {
+            None => ready(&self.model, self.layer.as_deref()).await.map(drop)?,
+            Some(_) => zoo::card(&self.model).map(drop)?,
+        }
         self.cache.open();
         let mut featurizer = DeepImageFeaturizer::new()
             .input_col("image")
             .output_col("features")
             .model_name(&self.model)
             .pooling(&self.pooling);
+        if let Some(file) = &self.weights {
+            featurizer = featurizer.model_file(file);
+        }
         if let Some(layer) = &self.layer {
             featurizer = featurizer.layer(layer);
         }

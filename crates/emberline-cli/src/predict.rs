@@ -42,6 +42,9 @@ pub(crate) struct PredictArgs {
     /// A named network, which knows the classes of ImageNet
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// With --model: a file with its weights (.h5, .pth, .safetensors) [default: what `emberline models pull` fetches]
+    #[arg(long, value_name = "FILE", requires = "model")]
+    weights: Option<String>,
     /// How many labels are told of each image
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     top_k: u16,
@@ -92,13 +95,18 @@ pub(crate) async fn run(args: PredictArgs, common: Common) -> Result<()> {
 /// The function from an image to labels, and the paths that are images.
 async fn model(args: &PredictArgs) -> Result<(Arc<dyn ColumnFunction>, &[String])> {
     if let Some(name) = &args.model {
-        network::ready(name, None).await?;
-        let predictor = DeepImagePredictor::new()
+        if args.weights.is_none() {
+            network::ready(name, None).await?;
+        }
+        let mut predictor = DeepImagePredictor::new()
             .input_col("image")
             .output_col("labels")
             .model_name(name)
             .decode_predictions(true)
             .top_k(args.top_k.into());
+        if let Some(file) = &args.weights {
+            predictor = predictor.model_file(file);
+        }
         return Ok((Arc::new(PipelineModel::new(vec![Arc::new(predictor)]).as_function()?), &args.paths));
     }
     let Some((model, images @ [_, ..])) = args.paths.split_first() else {

@@ -268,3 +268,22 @@ fn killed_tuning_goes_on_where_it_was() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn weights_come_from_a_file_of_ones_own() -> Result<()> {
+    let place = Workplace::with_pictures(1)?;
+    let pulled = place.json(&["models", "pull", MODEL])?;
+    let file = pulled["path"].as_str().with_context(|| pulled.to_string())?;
+    std::fs::copy(file, place.path("own.pth"))?;
+    let args = ["predict", "photos", "--model", MODEL, "--top-k", "2"];
+    let own = place.succeed(&[&args[..], &["--weights", "own.pth", "--json"]].concat())?;
+    ensure!(own.stdout == place.succeed(&[&args[..], &["--json"]].concat())?.stdout);
+    // What is saved brings its network, and needs the file no more.
+    let train = [&TRAIN[..], &["--test-ratio", "0", "--weights", "own.pth"]].concat();
+    place.succeed(&train)?;
+    std::fs::remove_file(place.path("own.pth"))?;
+    place.succeed(&["predict", "m.ember", "photos"])?;
+    let missing = place.run(&[&args[..], &["--weights", "own.pth"]].concat())?;
+    ensure!(missing.code == Some(1) && missing.stderr.contains("own.pth"), "{}", missing.stderr);
+    Ok(())
+}

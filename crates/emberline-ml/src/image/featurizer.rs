@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::Schema;
 use emberline_table::Step;
 use emberline_table::functions::NetworkFunction;
 
-use super::network::{self, BATCH_SIZE, COLUMNS, MODEL_NAME, SCALE_HINT, Setting};
+use super::network::{self, BATCH_SIZE, COLUMNS, Cut, MODEL_FILE, MODEL_NAME, SCALE_HINT, Setting};
 use crate::error::Result;
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
@@ -50,7 +50,7 @@ pub struct DeepImageFeaturizer {
 impl DeepImageFeaturizer {
     /// The table of params.
     pub const PARAMS: &'static [ParamSpec] =
-        &[COLUMNS[0], COLUMNS[1], COLUMNS[2], MODEL_NAME, LAYER, POOLING, SCALE_HINT, BATCH_SIZE];
+        &[COLUMNS[0], COLUMNS[1], COLUMNS[2], MODEL_NAME, MODEL_FILE, LAYER, POOLING, SCALE_HINT, BATCH_SIZE];
 
     /// A featurizer with the default params.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
@@ -61,17 +61,14 @@ impl DeepImageFeaturizer {
     fn setting(&self) -> Result<Setting> {
         self.params.validate()?;
         let setting = Setting::of(&self.params)?;
-        let layer = match self.params.text_if_defined("layer")? {
-            Some(layer) => layer,
-            None => setting.card(&self.params)?.feature_layer.to_string(),
-        };
+        let cut = self.params.text_if_defined("layer")?.map_or(Cut::Features, Cut::Layer);
         let pooling = match self.params.text("pooling")?.as_str() {
             "max" => "max",
             "flatten" => "flatten",
             "none" => "none",
             _ => "avg",
         };
-        Ok(Setting { layer: Some(layer), pooling: Some(pooling), ..setting })
+        Ok(Setting { cut, pooling: Some(pooling), ..setting })
     }
 
     fn function(&self) -> Result<Arc<NetworkFunction>> {
@@ -88,13 +85,14 @@ impl DeepImageFeaturizer {
 
     /// An unknown layer is found before any weights are fetched.
     fn check_layer(&self, card: &emberline_zoo::Card, setting: &Setting) -> Result<()> {
+        // A file may be of another origin, whose layers have other names.
+        let (Cut::Layer(layer), None) = (&setting.cut, &setting.file) else { return Ok(()) };
         let network = card.network()?;
-        let layer = setting.layer.clone().unwrap_or_default();
-        if network.layer_names().any(|name| name == layer) {
+        if network.layer_names().any(|name| name == *layer) {
             return Ok(());
         }
         let expected = format!("a layer of {}, such as {}", card.name, card.cut_layers.join(", "));
-        Err(self.params.wrong("layer", expected, &ParamValue::Text(layer)))
+        Err(self.params.wrong("layer", expected, &ParamValue::Text(layer.clone())))
     }
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
@@ -109,7 +107,7 @@ impl DeepImageFeaturizer {
 
 setters!(DeepImageFeaturizer {
     input_col: &str => "inputCol", output_col: &str => "outputCol", error_col: &str => "errorCol",
-    model_name: &str => "modelName", layer: &str => "layer", pooling: &str => "pooling",
+    model_name: &str => "modelName", model_file: &str => "modelFile", layer: &str => "layer", pooling: &str => "pooling",
     scale_hint: &str => "scaleHint", batch_size: usize => "batchSize",
 });
 

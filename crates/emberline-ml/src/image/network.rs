@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
 
 use emberline_net::{ImageLayout, OnnxOptions, Pooling, default_runtime};
 use emberline_table::functions::NetworkFunction;
@@ -16,6 +17,12 @@ pub(super) const COLUMNS: [ParamSpec; 3] = [INPUT_COL, OUTPUT_COL, ERROR_COL];
 
 pub(super) const MODEL_NAME: ParamSpec =
     ParamSpec::new("modelName", ParamKind::Text, "a named network; `emberline models` lists them").required();
+
+pub(super) const MODEL_FILE: ParamSpec = ParamSpec::new(
+    "modelFile",
+    ParamKind::Text,
+    "a file with the network's weights (Keras' .h5, PyTorch's .pth, .safetensors), in place of those that the store fetches",
+);
 
 pub(super) const SCALE_HINT: ParamSpec = ParamSpec::new(
     "scaleHint",
@@ -43,12 +50,32 @@ pub(super) const BATCH_SIZE: ParamSpec =
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Setting {
     pub(super) model: String,
-    /// The layer whose output is the answer; the network's last one if `None`.
-    pub(super) layer: Option<String>,
+    pub(super) file: Option<WeightsFile>,
+    /// Where the network ends.
+    pub(super) cut: Cut,
     pub(super) pooling: Option<&'static str>,
     /// The resizing rule's name, if it is not the card's.
     pub(super) resize: Option<String>,
     pub(super) batch_size: usize,
+}
+
+/// A file of the user's, as it was when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct WeightsFile {
+    path: String,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// The layer whose output is the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Cut {
+    /// The network's last one.
+    Last,
+    /// The one that the card names for features.
+    Features,
+    /// A layer by its name.
+    Layer(String),
 }
 
 impl Setting {
@@ -56,7 +83,8 @@ impl Setting {
     pub(super) fn of(params: &Params) -> Result<Self> {
         Ok(Self {
             model: params.text("modelName")?,
-            layer: None,
+            file: params.text_if_defined("modelFile")?.map(WeightsFile::at),
+            cut: Cut::Last,
             pooling: None,
             resize: params.text_if_defined("scaleHint")?,
             batch_size: params.count("batchSize")?,
@@ -70,6 +98,15 @@ impl Setting {
             let expected = format!("one of {}", known.join(", "));
             params.wrong("modelName", expected, &ParamValue::Text(self.model.clone()))
         })
+    }
+}
+
+impl WeightsFile {
+    /// A file that is not there is told when it is read: a saved stage brings its network, and needs no file.
+    fn at(path: String) -> Self {
+        let metadata = std::fs::metadata(&path).ok();
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        Self { bytes: metadata.map_or(0, |metadata| metadata.len()), modified, path }
     }
 }
 
@@ -96,7 +133,7 @@ pub fn set_feature_cache(cache: Option<Arc<FeatureCache>>) {
 }
 
 /// The function of a setting; fetches the network's weights if the store has not got them.
-pub(super) fn function(setting: &Setting, card: &Card, uid: &str) -> Result<Arc<NetworkFunction>> {
+pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Result<Arc<NetworkFunction>> {
     let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(function) = functions.get(setting).and_then(Weak::upgrade) {
         return Ok(function);
@@ -106,10 +143,15 @@ pub(super) fn function(setting: &Setting, card: &Card, uid: &str) -> Result<Arc<
     Ok(function)
 }
 
-fn build(setting: &Setting, card: &Card, uid: &str) -> Result<NetworkFunction> {
-    let mut network = card.load(&ModelStore::open())?;
-    if let Some(layer) = &setting.layer {
-        network = network.cut(layer)?;
+fn build(setting: &Setting, card: &'static Card, uid: &str) -> Result<NetworkFunction> {
+    let (card, mut network) = match &setting.file {
+        Some(file) => card.load_file(&file.path)?,
+        None => (card, card.load(&ModelStore::open())?),
+    };
+    match &setting.cut {
+        Cut::Last => {}
+        Cut::Features => network = network.cut(card.feature_layer)?,
+        Cut::Layer(layer) => network = network.cut(layer)?,
     }
     if let Some(pooling) = setting.pooling {
         network = network.pooled(pooling_of(pooling))?;

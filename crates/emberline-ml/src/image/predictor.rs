@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::Schema;
 use emberline_table::Step;
 use emberline_table::functions::{Class, DecodePredictions, NetworkFunction, PipelineFunction};
 
-use super::network::{self, BATCH_SIZE, COLUMNS, MODEL_NAME, SCALE_HINT, Setting};
+use super::network::{self, BATCH_SIZE, COLUMNS, MODEL_FILE, MODEL_NAME, SCALE_HINT, Setting};
 use crate::error::Result;
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
@@ -51,8 +51,17 @@ pub struct DeepImagePredictor {
 
 impl DeepImagePredictor {
     /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] =
-        &[COLUMNS[0], COLUMNS[1], COLUMNS[2], MODEL_NAME, DECODE_PREDICTIONS, TOP_K, SCALE_HINT, BATCH_SIZE];
+    pub const PARAMS: &'static [ParamSpec] = &[
+        COLUMNS[0],
+        COLUMNS[1],
+        COLUMNS[2],
+        MODEL_NAME,
+        MODEL_FILE,
+        DECODE_PREDICTIONS,
+        TOP_K,
+        SCALE_HINT,
+        BATCH_SIZE,
+    ];
 
     /// A predictor with the default params.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
@@ -93,7 +102,7 @@ impl DeepImagePredictor {
 
 setters!(DeepImagePredictor {
     input_col: &str => "inputCol", output_col: &str => "outputCol", error_col: &str => "errorCol",
-    model_name: &str => "modelName", decode_predictions: bool => "decodePredictions", top_k: usize => "topK",
+    model_name: &str => "modelName", model_file: &str => "modelFile", decode_predictions: bool => "decodePredictions", top_k: usize => "topK",
     scale_hint: &str => "scaleHint", batch_size: usize => "batchSize",
 });
 
