@@ -247,13 +247,7 @@ impl PipelineModel {
     /// # Errors
     /// When no stage takes an image.
     pub fn as_function(&self) -> Result<PipelineFunction> {
-        let image =
-            self.stages.iter().find_map(|stage| stage.params().text_if_defined("inputCol").ok().flatten());
-        let starts_with_images = |name: &String| self.takes_images(name);
-        let image =
-            image.into_iter().chain(self.input_columns()).find(starts_with_images).ok_or_else(|| {
-                MlError::stage(self.params.uid(), "no stage takes images, so it is no function of an image")
-            })?;
+        let image = self.image_column()?;
         let field: FieldRef = Arc::new(Field::new(&image, image_type(), true));
         let mut schema = Schema::new(vec![field]);
         let mut steps: Vec<Step> = Vec::new();
@@ -267,13 +261,19 @@ impl PipelineModel {
         Ok(PipelineFunction::try_new(vec![image], steps, output)?)
     }
 
-    fn input_columns(&self) -> impl Iterator<Item = String> {
-        self.stages.iter().filter_map(|stage| stage.params().text_if_defined("inputCol").ok().flatten())
-    }
-
-    fn takes_images(&self, column: &str) -> bool {
-        let schema = Schema::new(vec![Field::new(column, image_type(), true)]);
-        self.stages.iter().any(|stage| stage.steps(&schema).is_ok_and(|steps| !steps.is_empty()))
+    /// The first input column that a stage takes images from.
+    fn image_column(&self) -> Result<String> {
+        for stage in &self.stages {
+            let Some(column) = stage.params().text_if_defined("inputCol").ok().flatten() else { continue };
+            let schema = Schema::new(vec![Field::new(&column, image_type(), true)]);
+            match stage.steps(&schema) {
+                Ok(steps) if !steps.is_empty() => return Ok(column),
+                // A network that can't be had is the reason, not that no stage wants images.
+                Err(error @ (MlError::Zoo(_) | MlError::Network(_))) => return Err(error),
+                _ => {}
+            }
+        }
+        Err(MlError::stage(self.params.uid(), "no stage takes images, so it is no function of an image"))
     }
 
     /// The column that the function answers; a step that names predictions is added for a classifier.
