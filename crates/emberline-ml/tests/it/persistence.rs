@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use emberline_ml::{
-    CrossValidator, CrossValidatorModel, IfExists, LogisticRegression, Pipeline, Saved, Stage, Transformer,
-    downcast, load, save,
+    CrossValidator, CrossValidatorModel, IfExists, LogisticRegression, Saved, Stage, Transformer, downcast,
+    load, save,
 };
 use emberline_table::Session;
 use emberline_table::arrow::json::ArrayWriter;
