@@ -53,7 +53,7 @@ def main():
         work = pathlib.Path(work)
         x.tofile(work / "x.f32")
         y.astype(np.float32).tofile(work / "y.f32")
-        command = ["logistic_path", work / "x.f32", work / "y.f32", a.rows, a.columns, a.folds, *strengths]
+        command = ["logistic_fits", work / "x.f32", work / "y.f32", a.columns, a.folds, 0, *strengths]
         answer = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
     ours = json.loads(answer)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
@@ -82,7 +82,7 @@ def main():
             train = folds != fold
             path = paths[fold, np.argsort(-peer.Cs_)[np.argsort(np.argsort(strengths))][i]].reshape(a.classes, -1)
             theirs = objective(x64[train], y[train], path[:, :-1], path[:, -1], strength)
-            worst = max(worst, (ours["objectives"][i * a.folds + fold] - theirs) / theirs)
+            worst = max(worst, (ours["fits"][i * a.folds + fold]["objective"] - theirs) / theirs)
     print(f"  our objective above theirs, at most {worst:.1e} of it")
 
 

@@ -98,12 +98,10 @@ impl Gate<'_> {
     }
 
     fn examples(&mut self) -> Result<()> {
-        self.ready()?;
-        // Built as part of the workspace, so that features, and with them the dependencies, are those of the tests.
-        run_command(&mut self.project.cargo("build --workspace --examples"))?;
+        let bin = self.ready()?.bin.clone();
+        let folder = self.project.build_examples(&bin)?;
         for example in examples(&self.project.root)? {
-            let program = self.project.target.join("debug/examples").join(example);
-            run_command(&mut self.project.command(program))?;
+            run_command(&mut self.project.command(folder.join(example)))?;
         }
         Ok(())
     }

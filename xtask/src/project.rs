@@ -71,11 +71,20 @@ impl Project {
         run(&mut self.cargo("build --release --workspace --bin emberline"))?;
         Ok(self.target.join("release"))
     }
+
+    /// Builds the examples beside the programs in `bin`, a folder of one of the above, and returns the folder they are in.
+    /// They are built as part of the workspace, so that features, and with them the dependencies, are those of the tests.
+    pub(crate) fn build_examples(&self, bin: &Path) -> Result<PathBuf> {
+        let profile = if bin.ends_with("release") { " --release" } else { "" };
+        run(&mut self.cargo(&format!("build{profile} --workspace --examples")))?;
+        Ok(bin.join("examples"))
+    }
 }
 
 /// Puts a folder first on the command's search path.
 pub(crate) fn on_path(command: &mut Command, folder: &Path) -> Result<()> {
-    let old = std::env::var_os("PATH").unwrap_or_default();
+    let own = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
+    let old = own.map(OsString::from).or_else(|| std::env::var_os("PATH")).unwrap_or_default();
     let all = std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(&old));
     command.env("PATH", std::env::join_paths(all)?);
     Ok(())

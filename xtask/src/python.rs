@@ -38,13 +38,14 @@ pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
     if release {
         bin = project.build_cli_release()?;
     }
-    BENCHES.run(project, name, own_args, Some(&bin))
+    BENCHES.run(project, name, own_args, &[bin.clone(), project.build_examples(&bin)?])
 }
 
 /// Every benchmark with tiny sizes, as a test: it must run, its figures mean nothing.
 pub(crate) fn bench_tiny(project: &Project, bin: &Path) -> Result<()> {
+    let programs = [bin.to_path_buf(), project.build_examples(bin)?];
     for name in BENCHES.names(project)? {
-        BENCHES.run(project, &name, &["--tiny".to_owned()], Some(bin))?;
+        BENCHES.run(project, &name, &["--tiny".to_owned()], &programs)?;
     }
     Ok(())
 }
@@ -57,7 +58,7 @@ pub(crate) fn goldens(project: &Project, args: &[String]) -> Result<()> {
         return Ok(());
     };
     check_known(name, &known)?;
-    GOLDENS.run(project, name, own_args, None)
+    GOLDENS.run(project, name, own_args, &[])
 }
 
 impl Programs {
@@ -65,12 +66,12 @@ impl Programs {
         programs(&project.root.join(self.folder))
     }
 
-    /// Runs `folder/name.py` in the checkout with the folder's packages; `bin` is put on its path.
-    fn run(&self, project: &Project, name: &str, args: &[String], bin: Option<&Path>) -> Result<()> {
+    /// Runs `folder/name.py` in the checkout with the folder's packages; the folders `bins` are put on its path.
+    fn run(&self, project: &Project, name: &str, args: &[String], bins: &[PathBuf]) -> Result<()> {
         let packages = self.packages(project)?;
         let mut python = project.command(self.python);
         python.arg(format!("{}/{name}.py", self.folder)).args(args).env("PYTHONPATH", packages);
-        if let Some(bin) = bin {
+        for bin in bins {
             on_path(&mut python, bin)?;
         }
         run(&mut python)
