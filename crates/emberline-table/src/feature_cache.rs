@@ -51,6 +51,13 @@ pub struct FeatureCache {
     epoch: u64,
 }
 
+/// An entry that was used, but not yet by this process.
+#[derive(Debug)]
+pub(crate) struct Stale {
+    key: [u8; 32],
+    epoch: u64,
+}
+
 /// How full a [`FeatureCache`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheStats {
@@ -90,43 +97,57 @@ impl FeatureCache {
         Ok(Self { dir: dir.into(), env, bytes_max, vectors, order, meta, epoch })
     }
 
-    /// The vectors of these images, `None` for those that are not known.
+    /// The vectors of these images, `None` for those that are not known. Those that are count as used.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// When the file can't be read or written.
     pub fn get(&self, network: &Digest, images: &[Digest]) -> Result<Vec<Option<Vec<f32>>>> {
+        let mut stale = Vec::new();
+        let found = self.look_up(network, images, &mut stale)?;
+        self.renew(&stale)?;
+        Ok(found)
+    }
+
+    /// [`get`](Self::get) without writing: what has to be [renewed](Self::renew) is added to `stale`.
+    fn look_up(
+        &self,
+        network: &Digest,
+        images: &[Digest],
+        stale: &mut Vec<Stale>,
+    ) -> Result<Vec<Option<Vec<f32>>>> {
         let failed = |e: heed::Error| failed(&self.dir, e);
         let txn = self.env.read_txn().map_err(failed)?;
         let mut found = Vec::with_capacity(images.len());
-        let mut used = Vec::new();
         for image in images {
             let key = key(network, image);
             let value = self.vectors.get(&txn, &key).map_err(failed)?;
             let parts = value.and_then(|value| value.split_at_checked(8));
             if let Some((epoch, _)) = parts.filter(|(epoch, _)| number(Some(epoch)) < self.epoch) {
-                used.push((key, number(Some(epoch))));
+                stale.push(Stale { key, epoch: number(Some(epoch)) });
             }
             found.push(parts.map(|(_, numbers)| floats(numbers)));
-        }
-        drop(txn);
-        if !used.is_empty() {
-            self.renew(&used).map_err(failed)?;
         }
         Ok(found)
     }
 
-    /// Notes that entries of older epochs are still of use.
-    fn renew(&self, used: &[([u8; 32], u64)]) -> heed::Result<()> {
-        let mut txn = self.env.write_txn()?;
-        for (key, epoch) in used {
-            let Some(value) = self.vectors.get(&txn, key)? else { continue };
-            let mut value = value.to_vec();
-            value[..8].copy_from_slice(&self.epoch.to_be_bytes());
-            self.vectors.put(&mut txn, key, &value)?;
-            self.order.delete(&mut txn, &place(*epoch, key))?;
-            self.order.put(&mut txn, &place(self.epoch, key), &[])?;
+    /// Notes that entries of older epochs are still of use. Each call waits for the disk, so entries come together.
+    fn renew(&self, stale: &[Stale]) -> Result<()> {
+        if stale.is_empty() {
+            return Ok(());
         }
-        txn.commit()
+        let write = || {
+            let mut txn = self.env.write_txn()?;
+            for Stale { key, epoch } in stale {
+                let Some(value) = self.vectors.get(&txn, key)? else { continue };
+                let mut value = value.to_vec();
+                value[..8].copy_from_slice(&self.epoch.to_be_bytes());
+                self.vectors.put(&mut txn, key, &value)?;
+                self.order.delete(&mut txn, &place(*epoch, key))?;
+                self.order.put(&mut txn, &place(self.epoch, key), &[])?;
+            }
+            txn.commit()
+        };
+        write().map_err(|e| failed(&self.dir, e))
     }
 
     /// Adds vectors.
@@ -206,19 +227,19 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
-    /// The vectors that are known. A cache that fails is as one that knows nothing.
-    pub(crate) fn get(&self, images: &[Digest]) -> Vec<Option<Vec<f32>>> {
-        self.cache.get(&self.network, images).unwrap_or_else(|error| {
+    /// The vectors that are known; what [`keep`](Self::keep) has to renew is added to `stale`. A cache that fails is as
+    /// one that knows nothing.
+    pub(crate) fn get(&self, images: &[Digest], stale: &mut Vec<Stale>) -> Vec<Option<Vec<f32>>> {
+        self.cache.look_up(&self.network, images, stale).unwrap_or_else(|error| {
             log::warn!("the feature cache can't be read, and is not used: {error}");
             vec![None; images.len()]
         })
     }
 
-    pub(crate) fn put(&self, vectors: &[(Digest, &[f32])]) {
-        if vectors.is_empty() {
-            return;
-        }
-        if let Err(error) = self.cache.put(&self.network, vectors) {
+    /// Adds vectors and renews those that were used, once for a whole batch.
+    pub(crate) fn keep(&self, vectors: &[(Digest, &[f32])], stale: &[Stale]) {
+        let put = if vectors.is_empty() { Ok(()) } else { self.cache.put(&self.network, vectors) };
+        if let Err(error) = put.and_then(|()| self.cache.renew(stale)) {
             log::warn!("the feature cache can't be written: {error}");
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{check_image, image_input, vector_type, vectors};
 use crate::describe::{Blob, Blobs, Description, FunctionKinds};
 use crate::error::{Result, TableError};
-use crate::feature_cache::{FeatureCache, Remembered};
+use crate::feature_cache::{FeatureCache, Remembered, Stale};
 use crate::function::{ColumnFunction, Evaluated, RowError, check_arity};
 use crate::input::{ImageInput, PixelSource};
 
@@ -152,11 +152,12 @@ impl NetworkFunction {
         let mut tensors = vec![0.0; batch_size.min(images.len()) * tensor_len];
         let mut answers = vec![0.0; batch_size.min(images.len()) * outputs];
         let mut fresh: Vec<(Digest, usize)> = Vec::new();
+        let mut stale = Vec::new();
         for from in (0..images.len()).step_by(batch_size) {
             let to = (from + batch_size).min(images.len());
             let mut rows = Vec::with_capacity(to - from);
             let sources = images.get(from, to, &self.decode);
-            let known = self.known(&sources);
+            let known = self.known(&sources, &mut stale);
             for ((row, source), known) in (from..to).zip(sources).zip(known) {
                 let Some(source) = source else { continue };
                 if let Known::Answer(answer) = known {
@@ -190,13 +191,13 @@ impl NetworkFunction {
         }
         if let Some(remembered) = &self.remembered {
             let vector = |(digest, row): &(Digest, usize)| (*digest, &values[row * outputs..][..outputs]);
-            remembered.put(&fresh.iter().map(vector).collect::<Vec<_>>());
+            remembered.keep(&fresh.iter().map(vector).collect::<Vec<_>>(), &stale);
         }
         Ok(Evaluated { values: vectors(values, outputs, &valid)?, errors })
     }
 
     /// What the cache knows of images; only encoded ones have a name that is sure to be the same next time.
-    fn known(&self, sources: &[Option<Result<PixelSource, String>>]) -> Vec<Known> {
+    fn known(&self, sources: &[Option<Result<PixelSource, String>>], stale: &mut Vec<Stale>) -> Vec<Known> {
         let Some(remembered) = &self.remembered else {
             return sources.iter().map(|_| Known::Nothing).collect();
         };
@@ -205,7 +206,8 @@ impl NetworkFunction {
             _ => None,
         };
         let digests: Vec<Option<Digest>> = sources.iter().map(digest).collect();
-        let mut found = remembered.get(&digests.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
+        let named: Vec<Digest> = digests.iter().flatten().copied().collect();
+        let mut found = remembered.get(&named, stale).into_iter();
         let one = |digest: Option<Digest>| {
             let Some(digest) = digest else { return Known::Nothing };
             match found.next().flatten().filter(|answer| answer.len() == self.params.outputs) {
