@@ -22,21 +22,14 @@ import time
 
 import numpy as np
 
+from common import features
+
 REG_PARAM = 0.01
 ELASTIC_NET_REG_PARAM, ELASTIC_NET_PARAM = 0.003, 0.5
 ITERATIONS_MAX = 1_000
 SPARK_CORES = 2
 # Where the gradient is this small, both are at the optimum for any purpose; saga measures the change of coefficients.
 TOLERANCE, SAGA_TOLERANCE = 1e-6, 1e-4
-
-
-def data(rows, columns, classes, seed=0):
-    """Features as a network gives them: non-negative, single precision, most of them small."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, classes, rows)
-    centres = random.gamma(0.4, 0.5, (classes, columns))
-    features = random.gamma(0.5, 0.6, (rows, columns)) + 0.35 * centres[labels]
-    return features.astype(np.float32), labels
 
 
 def read(work):
@@ -168,7 +161,7 @@ def main():
     for classes in (2, a.classes):
         with tempfile.TemporaryDirectory() as work:
             work = pathlib.Path(work)
-            x, y = data(a.rows, a.columns, classes)
+            x, y = features.labelled(a.rows, a.columns, classes)
             x.tofile(work / "x.f32")
             y.astype(np.float32).tofile(work / "y.f32")
             compare(work, f"{classes} classes, ridge {REG_PARAM}", REG_PARAM, 0.0, peers)

@@ -19,15 +19,9 @@ import time
 
 import numpy as np
 
+from common import features
+
 STRENGTHS = (1e-3, 1.0)
-
-
-def data(rows, columns, classes, seed=0):
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, classes, rows)
-    centres = random.gamma(0.4, 0.5, (classes, columns))
-    features = random.gamma(0.5, 0.6, (rows, columns)) + 0.35 * centres[labels]
-    return features.astype(np.float32), labels
 
 
 def objective(x, y, coefficients, intercepts, strength):
@@ -48,7 +42,7 @@ def main():
     if a.tiny:
         a.rows, a.columns, a.classes, a.values, a.folds = 120, 8, 3, 3, 2
     strengths = np.logspace(np.log10(STRENGTHS[0]), np.log10(STRENGTHS[1]), a.values)
-    x, y = data(a.rows, a.columns, a.classes)
+    x, y = features.labelled(a.rows, a.columns, a.classes)
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         x.tofile(work / "x.f32")

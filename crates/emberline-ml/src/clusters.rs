@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::distance::{Distance, normalize, squared_distance};
 use crate::linear::{Decision, LinearError, Matrix, checked_weights, dot};
 use crate::predictor::{Answers, Output, Predictor};
+use crate::random::{splitmix64, unit};
 use crate::tensors::Tensors;
 
 /// Most iterations over the candidates of k-means||, as in MLlib.
@@ -241,17 +242,10 @@ impl Clusters {
     }
 }
 
-/// A number in [0, 1) for a place: splitmix64 of seed, stream and place (Steele et al., *Fast splittable pseudorandom number
-/// generators*, 2014).
+/// A number in [0, 1) for a place: [`splitmix64`] of seed, stream and place.
 fn uniform(seed: u64, stream: usize, place: usize) -> f64 {
-    let mix = |mut z: u64| {
-        z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    };
-    let hash = mix(mix(mix(seed) ^ stream as u64) ^ place as u64);
-    (hash >> 11) as f64 * 2.0_f64.powi(-53)
+    let mix = |mut state: u64| splitmix64(&mut state);
+    unit(mix(mix(mix(seed) ^ stream as u64) ^ place as u64))
 }
 
 /// What the centres do not say.

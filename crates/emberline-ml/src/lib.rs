@@ -25,6 +25,7 @@ mod params;
 mod persistence;
 mod pipeline;
 mod predictor;
+mod random;
 pub mod registry;
 mod regression;
 mod stage;

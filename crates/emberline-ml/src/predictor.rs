@@ -10,6 +10,7 @@ use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use emberline_table::{
     Blob, Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, RowError, Step, TableError,
+    check_arity,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use crate::error::{MlError, Result};
 use crate::linear::{Decision, Matrix};
 use crate::params::{ParamValue, Params};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{input_field, with_new_fields};
+use crate::stage::{input_field, numeric, with_new_fields};
 use crate::tensors::Tensors;
 use crate::training_data::TrainingData;
 use crate::vectors::{EXPECTED, Vectors, double_vector_type, double_vectors, vector_length};
@@ -235,16 +236,7 @@ pub(crate) fn columns_after_fit(
 
 /// The field of a column of numbers that a param names.
 pub(crate) fn number_field(params: &Params, param: &str, schema: &Schema) -> Result<FieldRef> {
-    let field = input_field(params, param, schema)?;
-    if field.data_type().is_numeric() {
-        return Ok(field);
-    }
-    Err(MlError::ColumnType {
-        stage: params.uid().into(),
-        column: field.name().clone(),
-        expected: "numbers (a StringIndexer makes them of text)".into(),
-        found: field.data_type().clone(),
-    })
+    numeric(params, input_field(params, param, schema)?)
 }
 
 /// The names of the classes, where the label column has them.
@@ -399,9 +391,8 @@ impl<P: Predictor> ColumnFunction for PredictorFunction<P> {
 
 /// Checks that there is one argument, of vectors of a certain length.
 pub(crate) fn check_vectors(kind: &str, length: usize, inputs: &[FieldRef]) -> Result<(), TableError> {
-    let [input] = inputs else {
-        return Err(TableError::ArgumentCount { function: kind.into(), expected: 1, found: inputs.len() });
-    };
+    check_arity(kind, 1, inputs)?;
+    let input = &inputs[0];
     if vector_length(input.data_type()) == Some(length) {
         return Ok(());
     }

@@ -287,7 +287,24 @@ pub(crate) fn named_field(params: &Params, param: &str, name: &str, schema: &Sch
     }
 }
 
-fn missing(uid: &str, param: &str, column: &str, schema: &Schema) -> MlError {
+/// A field that holds numbers.
+///
+/// # Errors
+/// When it holds something else.
+pub(crate) fn numeric(params: &Params, field: FieldRef) -> Result<FieldRef> {
+    if field.data_type().is_numeric() {
+        return Ok(field);
+    }
+    Err(MlError::ColumnType {
+        stage: params.uid().into(),
+        column: field.name().clone(),
+        expected: "numbers (a StringIndexer makes them of text)".into(),
+        found: field.data_type().clone(),
+    })
+}
+
+/// The error of a column that a param names and that is not there.
+pub(crate) fn missing(uid: &str, param: &str, column: &str, schema: &Schema) -> MlError {
     let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     MlError::MissingColumn {
         stage: uid.into(),

@@ -96,9 +96,14 @@ impl Evaluated {
 
 /// Checks the number of arguments of a function.
 ///
+/// ```
+/// assert!(emberline_table::check_arity("doubled", 1, &[]).is_err());
+/// assert!(emberline_table::check_arity("now", 0, &[]).is_ok());
+/// ```
+///
 /// # Errors
 /// When it is not `expected`.
-pub(crate) fn check_arity(function: &str, expected: usize, inputs: &[FieldRef]) -> Result<()> {
+pub fn check_arity(function: &str, expected: usize, inputs: &[FieldRef]) -> Result<()> {
     if inputs.len() == expected {
         return Ok(());
     }

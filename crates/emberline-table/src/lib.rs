@@ -28,7 +28,7 @@ pub use emberline_net::Digest;
 pub use error::{Result, TableError};
 pub use evaluate::Step;
 pub use feature_cache::{CacheStats, FeatureCache};
-pub use function::{ColumnFunction, Evaluated, RowError};
+pub use function::{ColumnFunction, Evaluated, RowError, check_arity};
 pub use image_column::{ImageBuilder, ImageColumn, ImageRow, image_type, is_image_type};
 pub use input::{ImageInput, PixelSource};
 pub use reader::{ImageTable, LabelFrom, ReadOptions};

@@ -16,9 +16,9 @@ use anyhow::Result;
 use clap::Args;
 use emberline::datafusion::prelude::ident;
 use emberline::ml::{
-    CrossValidator, CrossValidatorModel, DeepImageFeaturizer, Estimator, IfExists, Ledger,
-    LogisticRegression, MulticlassClassificationEvaluator, ParamGridBuilder, ParamMap, ParamValue, Pipeline,
-    PipelineModel, Stage, StringIndexer, TuningEvent, TuningObserver, TuningPlan, downcast, save,
+    CrossValidator, CrossValidatorModel, DeepImageFeaturizer, IfExists, Ledger, LogisticRegression,
+    MulticlassClassificationEvaluator, ParamGridBuilder, ParamMap, ParamValue, Pipeline, PipelineModel,
+    Stage, StringIndexer, TuningEvent, TuningObserver, TuningPlan, downcast, save,
 };
 use serde::Serialize;
 
@@ -152,11 +152,6 @@ pub(crate) async fn run(args: TuneArgs, common: Common) -> Result<()> {
     if let Some(factor) = args.halving {
         validator = validator.halving_factor(factor.into());
     }
-    validator.transform_schema(table.schema().as_arrow()).or_else(|error| match candidates.is_empty() {
-        true => Err(error),
-        // What is wrong with the settings that a candidate overrides is the candidate's matter.
-        false => Ok(table.schema().as_arrow().clone()),
-    })?;
     let ledger = Ledger::open(&cache::ledger_path())?;
     let ledger = if args.resume { ledger } else { ledger.recording_only() };
     let found = validator.ledger(Arc::new(ledger)).fit_model(&table).await?;

@@ -1,5 +1,8 @@
 //! Stages of one column or of several: `inputCol` and `outputCol`, or `inputCols` and `outputCols`.
 
+use datafusion::arrow::datatypes::FieldRef;
+use emberline_table::{TableError, check_arity};
+
 use crate::error::{MlError, Result};
 use crate::params::{ParamSpec, ParamValue, Params, shared};
 
@@ -58,4 +61,22 @@ pub(super) fn check_columns(params: &Params, fitted: usize, found: usize) -> Res
         return Ok(());
     }
     Err(MlError::stage(params.uid(), format!("it was fitted on {fitted} input columns, found {found}")))
+}
+
+/// Checks that a column function has one argument, of numbers.
+///
+/// # Errors
+/// When it has not.
+pub(super) fn check_number(kind: &str, inputs: &[FieldRef]) -> Result<(), TableError> {
+    check_arity(kind, 1, inputs)?;
+    let input = &inputs[0];
+    if input.data_type().is_numeric() {
+        return Ok(());
+    }
+    Err(TableError::ColumnType {
+        function: kind.into(),
+        column: input.name().clone(),
+        expected: "numbers".into(),
+        found: input.data_type().clone(),
+    })
 }

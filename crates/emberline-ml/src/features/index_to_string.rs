@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schem
 use emberline_table::{Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError};
 use serde_json::json;
 
+use super::columns::check_number;
 use crate::attributes::labels_of;
 use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
@@ -104,16 +105,8 @@ impl ColumnFunction for IndexToStringFunction {
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
-        match inputs {
-            [input] if input.data_type().is_numeric() => Ok(Arc::new(Field::new(KIND, DataType::Utf8, true))),
-            [input] => Err(TableError::ColumnType {
-                function: KIND.into(),
-                column: input.name().clone(),
-                expected: "numbers".into(),
-                found: input.data_type().clone(),
-            }),
-            _ => Err(TableError::ArgumentCount { function: KIND.into(), expected: 1, found: inputs.len() }),
-        }
+        check_number(KIND, inputs)?;
+        Ok(Arc::new(Field::new(KIND, DataType::Utf8, true)))
     }
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated, TableError> {

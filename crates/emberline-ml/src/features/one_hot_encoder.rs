@@ -12,14 +12,14 @@ use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::columns::{ColumnPair, INPUT_COL, check_columns, column_pairs};
+use super::columns::{ColumnPair, INPUT_COL, check_columns, check_number, column_pairs};
 use crate::attributes::labels_of;
 use crate::error::{MlError, Result};
 use crate::params::shared::{INPUT_COLS, OUTPUT_COL, OUTPUT_COLS};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{
-    Estimator, Stage, Transformer, copied, fitted, named_field, stage_basics, with_new_fields,
+    Estimator, Stage, Transformer, copied, fitted, named_field, numeric, stage_basics, with_new_fields,
 };
 use crate::vectors::{double_vector_type, double_vectors};
 
@@ -130,16 +130,7 @@ setters!(OneHotEncoder {
 
 /// The field of a column of indices.
 fn indices_field(params: &Params, pair: &ColumnPair, schema: &Schema) -> Result<FieldRef> {
-    let field = named_field(params, pair.param, &pair.input, schema)?;
-    if field.data_type().is_numeric() {
-        return Ok(field);
-    }
-    Err(MlError::ColumnType {
-        stage: params.uid().into(),
-        column: pair.input.clone(),
-        expected: "numbers (a StringIndexer makes them of text)".into(),
-        found: field.data_type().clone(),
-    })
+    numeric(params, named_field(params, pair.param, &pair.input, schema)?)
 }
 
 /// The column function for a column of `categories`.
@@ -286,18 +277,8 @@ impl ColumnFunction for OneHotFunction {
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
-        match inputs {
-            [input] if input.data_type().is_numeric() => {
-                Ok(Arc::new(Field::new(KIND, double_vector_type(self.length()), true)))
-            }
-            [input] => Err(TableError::ColumnType {
-                function: KIND.into(),
-                column: input.name().clone(),
-                expected: "numbers".into(),
-                found: input.data_type().clone(),
-            }),
-            _ => Err(TableError::ArgumentCount { function: KIND.into(), expected: 1, found: inputs.len() }),
-        }
+        check_number(KIND, inputs)?;
+        Ok(Arc::new(Field::new(KIND, double_vector_type(self.length()), true)))
     }
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated, TableError> {

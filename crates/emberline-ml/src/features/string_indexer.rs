@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
 use emberline_table::{
-    Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError, evaluate,
+    Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError, check_arity, evaluate,
 };
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
@@ -282,13 +282,8 @@ impl ColumnFunction for StringIndexerFunction {
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
-        let [input] = inputs else {
-            return Err(TableError::ArgumentCount {
-                function: KIND.into(),
-                expected: 1,
-                found: inputs.len(),
-            });
-        };
+        check_arity(KIND, 1, inputs)?;
+        let input = &inputs[0];
         if !is_label_type(input.data_type()) {
             return Err(TableError::ColumnType {
                 function: KIND.into(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{Field, FieldRef, Schema};
-use emberline_table::{Blob, Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError};
+use emberline_table::{
+    Blob, Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, Step, TableError, check_arity,
+};
 
 use super::vector_column::input_vector;
 use crate::error::{MlError, Result};
@@ -86,10 +88,8 @@ impl<M: VectorMap> ColumnFunction for VectorFunction<M> {
     }
 
     fn return_field(&self, inputs: &[FieldRef]) -> Result<FieldRef, TableError> {
-        let [input] = inputs else {
-            let (function, found) = (M::KIND.into(), inputs.len());
-            return Err(TableError::ArgumentCount { function, expected: 1, found });
-        };
+        check_arity(M::KIND, 1, inputs)?;
+        let input = &inputs[0];
         match (vector_length(input.data_type()), self.0.input_length()) {
             (Some(length), expected) if expected.is_none_or(|expected| expected == length) => {
                 Ok(Arc::new(Field::new(M::KIND, double_vector_type(self.0.output_length(length)), true)))

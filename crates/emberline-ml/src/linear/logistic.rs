@@ -1,7 +1,7 @@
 //! Training of a logistic regression.
 
 use super::examples::Examples;
-use super::minimizer::{Minimizer, Region, Stop};
+use super::minimizer::{Minimizer, Minimum, Region, Stop};
 use super::moments::Moments;
 use super::objective::{Evaluation, Objective};
 use super::{LinearError, LinearOptions, LogisticModel, Matrix};
@@ -325,8 +325,10 @@ impl<L: Loss> Task<'_, L> {
     }
 
     fn finish(self, features: usize, stop: Stop) -> (usize, Solution, LogisticFit) {
-        let (parameters, objective_history) = self.minimizer.result();
-        let (mut coefficients, mut intercepts) = self.objective.unscale(&parameters);
+        let mut solution = self.solution(Vec::new());
+        let Minimum { point, history, stop } = self.minimizer.into_minimum(stop);
+        let (mut coefficients, mut intercepts) = self.objective.unscale(&point);
+        solution.parameters = point;
         if self.multinomial && !self.bounded {
             // Adding a constant to every class changes no probability. MLlib takes the centred one among these
             // solutions where no penalty does.
@@ -344,8 +346,8 @@ impl<L: Loss> Task<'_, L> {
             num_classes: self.classes,
             is_multinomial: self.multinomial,
         };
-        let iterations = objective_history.len() - 1;
-        (self.index, self.solution(parameters), LogisticFit { model, iterations, objective_history, stop })
+        let iterations = history.len() - 1;
+        (self.index, solution, LogisticFit { model, iterations, objective_history: history, stop })
     }
 }
 

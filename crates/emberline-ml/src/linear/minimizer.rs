@@ -133,9 +133,9 @@ impl Minimizer {
         &self.trial
     }
 
-    /// The best point, and the values of all accepted points including the L1 term.
-    pub(super) fn result(&self) -> (Vec<f64>, Vec<f64>) {
-        (self.point.clone(), self.history.clone())
+    /// What was found, once it is over.
+    pub(super) fn into_minimum(self, stop: Stop) -> Minimum {
+        Minimum { point: self.point, history: self.history, stop }
     }
 
     /// Takes the smooth part of the function at [`trial`](Self::trial) and its gradient there. Returns why it is over, or
@@ -320,7 +320,7 @@ pub(super) fn minimize(
     loop {
         let value = evaluate(minimizer.trial(), &mut gradient);
         if let Some(stop) = minimizer.tell(value, &gradient) {
-            return Minimum { point: minimizer.point, history: minimizer.history, stop };
+            return minimizer.into_minimum(stop);
         }
     }
 }

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
-use emberline_table::Step;
-use futures::future::BoxFuture;
 
 use super::folds::{Dealing, Folds};
-use super::search::{Search, TuningPlan, mean, population_std};
+use super::search::{Search, mean, population_std};
 use super::validator::{
-    SubModels, Tuned, check_lengths, column, finite, load_models, or_nan, tuned_setters, write_models,
+    SubModels, Tuned, check_lengths, column, finite, load_models, or_nan, transforms_as_best_model,
+    validator, write_models,
 };
 use crate::error::Result;
-use crate::evaluation::Evaluator;
 use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
-use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
+use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, Stage, Transformer, fitted, stage_basics};
+use crate::stage::{Stage, Transformer, stage_basics};
 
 const NUM_FOLDS: ParamSpec = ParamSpec::new("numFolds", ParamKind::Int, "number of folds")
     .default(ParamDefault::Int(3))
@@ -70,18 +68,6 @@ impl CrossValidator {
     pub const PARAMS: &'static [ParamSpec] =
         &[NUM_FOLDS, FOLD_COL, GROUP_COL, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, PARALLELISM];
 
-    /// A validator with the default params.
-    pub fn new(
-        estimator: Arc<dyn Estimator>,
-        estimator_param_maps: Vec<ParamMap>,
-        evaluator: Arc<dyn Evaluator>,
-    ) -> Self {
-        Self {
-            params: Params::new("CrossValidator", Self::PARAMS),
-            tuned: Tuned::new(estimator, estimator_param_maps, evaluator),
-        }
-    }
-
     fn search(&self) -> Result<Search<'_>> {
         self.params.validate()?;
         let folds = self.params.count("numFolds")?;
@@ -94,15 +80,6 @@ impl CrossValidator {
             }
         };
         Search::new(&self.params, &self.tuned, dealing)
-    }
-
-    /// What fitting a table with these columns is going to do: how often stages run over the images, and how much is
-    /// fitted.
-    ///
-    /// # Errors
-    /// When a param is out of its range, or no candidate fits the columns.
-    pub fn plan(&self, schema: &Schema) -> Result<TuningPlan> {
-        self.search()?.plan(schema)
     }
 
     /// The folds that the rows of a table are dealt to, with the table's own columns but images.
@@ -134,10 +111,6 @@ impl CrossValidator {
             sub_models: found.sub_models,
         })
     }
-
-    pub(crate) fn load(reader: &StageReader) -> Result<Self> {
-        Ok(Self { params: reader.params(Self::PARAMS)?, tuned: Tuned::load(reader)? })
-    }
 }
 
 setters!(CrossValidator {
@@ -145,32 +118,7 @@ setters!(CrossValidator {
     halving_factor: usize => "halvingFactor", collect_sub_models: bool => "collectSubModels",
     parallelism: usize => "parallelism",
 });
-tuned_setters!(CrossValidator);
-
-impl Stage for CrossValidator {
-    stage_basics!("CrossValidator");
-
-    fn write(&self, writer: &mut StageWriter) -> Result<()> {
-        self.tuned.write(writer)
-    }
-}
-
-impl Estimator for CrossValidator {
-    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
-        self.params.validate()?;
-        self.tuned.estimator.transform_schema(schema)
-    }
-
-    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
-        fitted(self.fit_model(table))
-    }
-
-    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {
-        let mut params = self.params.clone();
-        params.extend(extra)?;
-        Ok(Arc::new(Self { params, tuned: self.tuned.copy(extra)? }))
-    }
-}
+validator!(CrossValidator, "CrossValidator");
 
 /// What cross-validation found; as a stage, the best model.
 #[derive(Debug, Clone)]
@@ -222,20 +170,4 @@ impl Stage for CrossValidatorModel {
     }
 }
 
-impl Transformer for CrossValidatorModel {
-    fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
-        self.best_model.steps(schema)
-    }
-
-    fn transform(&self, table: DataFrame) -> Result<DataFrame> {
-        self.best_model.transform(table)
-    }
-
-    fn is_row_wise(&self) -> bool {
-        self.best_model.is_row_wise()
-    }
-
-    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
-        Ok(Arc::new(Self { best_model: self.best_model.copy(extra)?, ..self.clone() }))
-    }
-}
+transforms_as_best_model!(CrossValidatorModel);

@@ -13,6 +13,7 @@ use datafusion::prelude::{SessionContext, ident, lit};
 use emberline_table::Digest;
 
 use crate::error::{MlError, Result};
+use crate::stage::missing;
 
 /// The column that says where a row came from. Moving a folder must not change its folds, so it has no part in them.
 const ORIGIN: &str = "origin";
@@ -290,16 +291,7 @@ impl Dealt {
 }
 
 fn column_of<'a>(uid: &str, param: &str, batch: &'a RecordBatch, column: &str) -> Result<&'a ArrayRef> {
-    batch.column_by_name(column).ok_or_else(|| {
-        let schema = batch.schema();
-        let known: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        MlError::MissingColumn {
-            stage: uid.into(),
-            param: param.into(),
-            column: column.into(),
-            known: known.join(", "),
-        }
-    })
+    batch.column_by_name(column).ok_or_else(|| missing(uid, param, column, &batch.schema()))
 }
 
 /// The bytes of some columns, row by row: equal for equal rows.

@@ -1,6 +1,7 @@
 //! Grids of params.
 
 use crate::params::{Param, ParamMap, ParamValue};
+use crate::random::{splitmix64, unit};
 
 /// Builds all combinations of values of params, in pyspark's order: the param added last varies fastest.
 ///
@@ -88,14 +89,9 @@ impl ParamRandomBuilder {
         Self { grid: ParamGridBuilder::new(), state: seed }
     }
 
-    /// The next number, from 0 up to but not including 1: splitmix64 (Steele, Lea, Flood, *Fast Splittable Pseudorandom
-    /// Number Generators*, 2014).
+    /// The next number, from 0 up to but not including 1.
     fn next(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.state;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        unit(splitmix64(&mut self.state))
     }
 
     /// Tries `count` values between `low` and `high`.

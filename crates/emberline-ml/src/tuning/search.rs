@@ -18,6 +18,9 @@ use crate::evaluation::Evaluator;
 use crate::params::{ParamMap, Params};
 use crate::stage::{Estimator, FoldJob, Stage, Transformer};
 
+/// The estimator that a candidate's parameters give, or why they give none.
+type Candidate = Result<Arc<dyn Estimator>, String>;
+
 /// One candidate measured on one fold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
@@ -139,7 +142,7 @@ impl<'a> Search<'a> {
     }
 
     /// The candidates, checked against the table's columns.
-    fn estimators(&self, schema: &Schema) -> Vec<Result<Arc<dyn Estimator>, String>> {
+    fn estimators(&self, schema: &Schema) -> Vec<Candidate> {
         let checked = |map: &ParamMap| {
             let estimator = self.estimator.copy(map)?;
             estimator.transform_schema(schema)?;
@@ -148,7 +151,7 @@ impl<'a> Search<'a> {
         self.candidates.iter().map(|map| checked(map).map_err(|e| e.to_string())).collect()
     }
 
-    fn shared(&self, schema: &Schema, estimators: &[Result<Arc<dyn Estimator>, String>]) -> Result<Shared> {
+    fn shared(&self, schema: &Schema, estimators: &[Candidate]) -> Result<Shared> {
         let valid: Vec<Option<Arc<dyn Estimator>>> = estimators.iter().map(|e| e.clone().ok()).collect();
         let mut shared = Shared::plan(schema, &valid, &[self.evaluator.as_ref() as &dyn Stage])?;
         shared.keep(match &self.dealing {
@@ -158,7 +161,7 @@ impl<'a> Search<'a> {
         Ok(shared)
     }
 
-    fn check(&self, estimators: &[Result<Arc<dyn Estimator>, String>]) -> Result<()> {
+    fn check(&self, estimators: &[Candidate]) -> Result<()> {
         match estimators {
             [] => Err(MlError::stage(
                 self.uid,
@@ -172,11 +175,18 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What [`run`](Self::run) would do.
-    pub(super) fn plan(&self, schema: &Schema) -> Result<TuningPlan> {
+    /// The candidates and what they share, of which at least one fits the columns.
+    fn prepared(&self, schema: &Schema) -> Result<(Vec<Candidate>, Shared)> {
         let estimators = self.estimators(schema);
         self.check(&estimators)?;
-        Ok(self.plan_of(&self.shared(schema, &estimators)?))
+        let shared = self.shared(schema, &estimators)?;
+        Ok((estimators, shared))
+    }
+
+    /// What [`run`](Self::run) would do.
+    pub(super) fn plan(&self, schema: &Schema) -> Result<TuningPlan> {
+        let (_, shared) = self.prepared(schema)?;
+        Ok(self.plan_of(&shared))
     }
 
     fn plan_of(&self, shared: &Shared) -> TuningPlan {
@@ -206,19 +216,14 @@ impl<'a> Search<'a> {
 
     /// How the rows are dealt, with the columns of the table that stay in memory.
     pub(super) async fn folds(&self, table: &DataFrame) -> Result<Folds> {
-        let estimators = self.estimators(table.schema().as_arrow());
-        self.check(&estimators)?;
-        let shared = self.shared(table.schema().as_arrow(), &estimators)?;
+        let (_, shared) = self.prepared(table.schema().as_arrow())?;
         let folds = self.dealt(&shared, table).await?.deal(self.uid, &self.dealing, 1.0)?;
         Ok(folds.of(shared.kept(folds.table(), FOLD)?))
     }
 
     /// Measures all candidates and fits the best one on all rows.
     pub(super) async fn run(&self, table: &DataFrame) -> Result<Found> {
-        let schema = table.schema().as_arrow();
-        let estimators = self.estimators(schema);
-        self.check(&estimators)?;
-        let shared = self.shared(schema, &estimators)?;
+        let (estimators, shared) = self.prepared(table.schema().as_arrow())?;
         self.tell(TuningEvent::Planned(self.plan_of(&shared)));
         let dealt = self.dealt(&shared, table).await?;
         self.tell(TuningEvent::Shared);
@@ -252,9 +257,8 @@ impl<'a> Search<'a> {
                 metrics.first().and_then(|metrics| metrics.as_ref().err()).cloned().unwrap_or_default();
             MlError::stage(self.uid, format!("every candidate failed; the first: {reason}"))
         })?;
-        let folds = dealt.deal(self.uid, &self.dealing, 1.0)?;
         let front = &shared.candidates[best_index];
-        let view = shared.view(&folds.all()?, best_index, &[])?;
+        let view = shared.view(&dealt.part(|_| true)?, best_index, &[])?;
         let best = estimators[best_index].as_ref().map_err(|e| MlError::stage(self.uid, e))?;
         let best_model = front.whole(front.rest(best).fit(&view).await?);
         Ok(Found { best_index, best_model, metrics, sub_models })
@@ -302,7 +306,7 @@ impl<'a> Search<'a> {
     async fn round(
         &self,
         shared: &Shared,
-        estimators: &[Result<Arc<dyn Estimator>, String>],
+        estimators: &[Candidate],
         alive: &[usize],
         folds: &Folds,
         share: f64,

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
 use datafusion::dataframe::DataFrame;
-use emberline_table::Step;
-use futures::future::BoxFuture;
 
 use super::folds::Dealing;
-use super::search::{Search, TuningPlan};
-use super::validator::{Tuned, check_lengths, finite, load_models, or_nan, tuned_setters, write_models};
+use super::search::Search;
+use super::validator::{
+    Tuned, check_lengths, finite, load_models, or_nan, transforms_as_best_model, validator, write_models,
+};
 use crate::error::Result;
-use crate::evaluation::Evaluator;
 use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
-use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
+use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Estimator, Stage, Transformer, fitted, stage_basics};
+use crate::stage::{Stage, Transformer, stage_basics};
 
 const TRAIN_RATIO: ParamSpec =
     ParamSpec::new("trainRatio", ParamKind::Double, "share of the rows to train on; the others validate")
@@ -48,30 +47,10 @@ impl TrainValidationSplit {
     pub const PARAMS: &'static [ParamSpec] =
         &[TRAIN_RATIO, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, PARALLELISM];
 
-    /// A validator with the default params.
-    pub fn new(
-        estimator: Arc<dyn Estimator>,
-        estimator_param_maps: Vec<ParamMap>,
-        evaluator: Arc<dyn Evaluator>,
-    ) -> Self {
-        Self {
-            params: Params::new("TrainValidationSplit", Self::PARAMS),
-            tuned: Tuned::new(estimator, estimator_param_maps, evaluator),
-        }
-    }
-
     fn search(&self) -> Result<Search<'_>> {
         self.params.validate()?;
         let dealing = Dealing::Share { train: self.params.double("trainRatio")? };
         Search::new(&self.params, &self.tuned, dealing)
-    }
-
-    /// What fitting a table with these columns is going to do.
-    ///
-    /// # Errors
-    /// When a param is out of its range, or no candidate fits the columns.
-    pub fn plan(&self, schema: &Schema) -> Result<TuningPlan> {
-        self.search()?.plan(schema)
     }
 
     /// Fits every candidate on the training rows, and the best candidate on all rows.
@@ -95,42 +74,13 @@ impl TrainValidationSplit {
             sub_models: found.sub_models.and_then(|mut folds| folds.pop()),
         })
     }
-
-    pub(crate) fn load(reader: &StageReader) -> Result<Self> {
-        Ok(Self { params: reader.params(Self::PARAMS)?, tuned: Tuned::load(reader)? })
-    }
 }
 
 setters!(TrainValidationSplit {
     train_ratio: f64 => "trainRatio", seed: i64 => "seed", halving_factor: usize => "halvingFactor",
     collect_sub_models: bool => "collectSubModels", parallelism: usize => "parallelism",
 });
-tuned_setters!(TrainValidationSplit);
-
-impl Stage for TrainValidationSplit {
-    stage_basics!("TrainValidationSplit");
-
-    fn write(&self, writer: &mut StageWriter) -> Result<()> {
-        self.tuned.write(writer)
-    }
-}
-
-impl Estimator for TrainValidationSplit {
-    fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
-        self.params.validate()?;
-        self.tuned.estimator.transform_schema(schema)
-    }
-
-    fn fit<'a>(&'a self, table: &'a DataFrame) -> BoxFuture<'a, Result<Arc<dyn Transformer>>> {
-        fitted(self.fit_model(table))
-    }
-
-    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {
-        let mut params = self.params.clone();
-        params.extend(extra)?;
-        Ok(Arc::new(Self { params, tuned: self.tuned.copy(extra)? }))
-    }
-}
+validator!(TrainValidationSplit, "TrainValidationSplit");
 
 /// What a [`TrainValidationSplit`] found; as a stage, the best model.
 #[derive(Debug, Clone)]
@@ -178,20 +128,4 @@ impl Stage for TrainValidationSplitModel {
     }
 }
 
-impl Transformer for TrainValidationSplitModel {
-    fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
-        self.best_model.steps(schema)
-    }
-
-    fn transform(&self, table: DataFrame) -> Result<DataFrame> {
-        self.best_model.transform(table)
-    }
-
-    fn is_row_wise(&self) -> bool {
-        self.best_model.is_row_wise()
-    }
-
-    fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Transformer>> {
-        Ok(Arc::new(Self { best_model: self.best_model.copy(extra)?, ..self.clone() }))
-    }
-}
+transforms_as_best_model!(TrainValidationSplitModel);

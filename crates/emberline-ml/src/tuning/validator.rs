@@ -125,10 +125,33 @@ pub(super) fn check_lengths(reader: &StageReader, best_index: usize, lengths: &[
     Err(reader.error(format!("lists of {lengths:?} candidates, the best one being number {best_index}")))
 }
 
-/// Builder methods that every validator has.
-macro_rules! tuned_setters {
-    ($stage:ident) => {
+/// What every validator is, but for its own params and what it makes of a search: `search` and `fit_model`.
+macro_rules! validator {
+    ($stage:ident, $kind:literal) => {
         impl $stage {
+            /// A validator with the default params.
+            pub fn new(
+                estimator: std::sync::Arc<dyn crate::stage::Estimator>,
+                estimator_param_maps: Vec<crate::params::ParamMap>,
+                evaluator: std::sync::Arc<dyn crate::evaluation::Evaluator>,
+            ) -> Self {
+                let tuned = Tuned::new(estimator, estimator_param_maps, evaluator);
+                Self { params: Params::new($kind, Self::PARAMS), tuned }
+            }
+
+            pub(crate) fn load(reader: &StageReader) -> Result<Self> {
+                Ok(Self { params: reader.params(Self::PARAMS)?, tuned: Tuned::load(reader)? })
+            }
+
+            /// What fitting a table with these columns is going to do: how often stages run over the images, and how much
+            /// is fitted.
+            ///
+            /// # Errors
+            /// When a param is out of its range, or no candidate fits the columns.
+            pub fn plan(&self, schema: &Schema) -> Result<super::TuningPlan> {
+                self.search()?.plan(schema)
+            }
+
             /// Finds finished trials in `ledger` instead of repeating them, and adds new ones to it.
             #[must_use]
             pub fn ledger(mut self, ledger: std::sync::Arc<super::Ledger>) -> Self {
@@ -161,6 +184,61 @@ macro_rules! tuned_setters {
                 &self.tuned.evaluator
             }
         }
+
+        impl Stage for $stage {
+            stage_basics!($kind);
+
+            fn write(&self, writer: &mut StageWriter) -> Result<()> {
+                self.tuned.write(writer)
+            }
+        }
+
+        impl crate::stage::Estimator for $stage {
+            fn transform_schema(&self, schema: &Schema) -> Result<Schema> {
+                self.params.validate()?;
+                self.tuned.estimator.transform_schema(schema)
+            }
+
+            fn fit<'a>(
+                &'a self,
+                table: &'a DataFrame,
+            ) -> futures::future::BoxFuture<'a, crate::stage::FitResult> {
+                crate::stage::fitted(self.fit_model(table))
+            }
+
+            fn copy(
+                &self,
+                extra: &crate::params::ParamMap,
+            ) -> Result<std::sync::Arc<dyn crate::stage::Estimator>> {
+                let mut params = self.params.clone();
+                params.extend(extra)?;
+                Ok(std::sync::Arc::new(Self { params, tuned: self.tuned.copy(extra)? }))
+            }
+        }
     };
 }
-pub(super) use tuned_setters;
+pub(super) use validator;
+
+/// What a validator's model does to tables: what its best model does.
+macro_rules! transforms_as_best_model {
+    ($model:ident) => {
+        impl Transformer for $model {
+            fn steps(&self, schema: &Schema) -> Result<Vec<emberline_table::Step>> {
+                self.best_model.steps(schema)
+            }
+
+            fn transform(&self, table: DataFrame) -> Result<DataFrame> {
+                self.best_model.transform(table)
+            }
+
+            fn is_row_wise(&self) -> bool {
+                self.best_model.is_row_wise()
+            }
+
+            fn copy(&self, extra: &crate::params::ParamMap) -> Result<Arc<dyn Transformer>> {
+                Ok(Arc::new(Self { best_model: self.best_model.copy(extra)?, ..self.clone() }))
+            }
+        }
+    };
+}
+pub(super) use transforms_as_best_model;
