@@ -53,6 +53,14 @@ impl<'a> Matrix<'a> {
         self.columns
     }
 
+    /// The values where they are in single precision, row major.
+    pub(crate) fn single(&self) -> Option<&'a [f32]> {
+        match self.values {
+            Values::F32(values) => Some(values),
+            Values::F64(_) => None,
+        }
+    }
+
     /// Consecutive rows in double precision; `scratch` holds them where they have to be widened.
     pub(crate) fn block<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f64>) -> &'s [f64]
     where

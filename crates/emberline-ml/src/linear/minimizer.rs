@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use super::LinearOptions;
+use super::sweep::Precision;
 
 /// Correction pairs kept, as in MLlib.
 const MEMORY: usize = 10;
@@ -22,9 +23,9 @@ const DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
 /// Trials along one direction before it is given up.
 const TRIALS_MAX: usize = 40;
-/// Relative error of a computed value. Differences below it say nothing, so slopes decide instead (Hager and Zhang, *A New
-/// Conjugate Gradient Method with Guaranteed Descent*, 2005, "approximate Wolfe conditions").
-const ROUNDING: f64 = 1e-14;
+/// The share of the tolerance that a direction may promise to gain and yet be left, where the Hessian is known well enough
+/// for promises. They are up to ten times too small.
+const LEFT_TO_GAIN: f64 = 0.003;
 
 /// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,10 @@ pub(super) struct Minimizer {
     region: Region,
     tolerance: f64,
     max_iter: usize,
+    /// Whether the Hessian is about the identity.
+    is_round: bool,
+    /// Relative error of the values.
+    rounding: f64,
     /// The best point so far, its value with the L1 term, and its gradient without.
     point: Vec<f64>,
     value: f64,
@@ -118,6 +123,8 @@ impl Minimizer {
             region,
             tolerance,
             max_iter,
+            is_round: false,
+            rounding: Precision::Double.rounding(),
             gradient: vec![0.0; start.len()],
             trial: start.clone(),
             point: start,
@@ -126,6 +133,20 @@ impl Minimizer {
             search: None,
             history: Vec::new(),
         }
+    }
+
+    /// The same for a function whose Hessian is about the identity: steps of length 1 are tried from the start, and it also
+    /// ends where the best direction promises next to nothing. Values have a relative error of `rounding`.
+    pub(super) fn of_round(start: Vec<f64>, tolerance: f64, max_iter: usize, rounding: f64) -> Self {
+        Self { is_round: true, rounding, ..Self::new(start, Region::Free, tolerance, max_iter) }
+    }
+
+    /// Goes on from the best point with values of a smaller error; they are wanted there once more.
+    pub(super) fn refine(&mut self, rounding: f64) {
+        self.rounding = rounding;
+        self.search = None;
+        self.trial.copy_from_slice(&self.point);
+        self.history.pop();
     }
 
     /// Where the function is wanted next.
@@ -207,7 +228,10 @@ impl Minimizer {
         if slope >= 0.0 || slope.is_nan() {
             return Some(Stop::Exhausted);
         }
-        let length = if self.pairs.is_empty() { 1.0 / norm(&direction) } else { 1.0 };
+        if self.is_round && -0.5 * slope <= LEFT_TO_GAIN * self.tolerance * self.value.abs() {
+            return Some(Stop::Converged);
+        }
+        let length = if self.pairs.is_empty() && !self.is_round { 1.0 / norm(&direction) } else { 1.0 };
         self.step(Search { direction, slope, length, low: 0.0, high: f64::INFINITY, trials: 0 });
         None
     }
@@ -334,7 +358,7 @@ impl Search {
     /// Accepts the trial, or narrows the bracket and chooses the next length.
     fn judge(&mut self, at: &Minimizer, value: f64, gradient: &[f64]) -> Verdict {
         self.trials += 1;
-        let noise = ROUNDING * at.value.abs();
+        let noise = at.rounding * at.value.abs();
         if at.region != Region::Free {
             // The projection bends the path, so the expected decrease is taken along the step made. Where that is
             // nothing, neither is the decrease, and the search has to end.

@@ -12,6 +12,7 @@
 //! | weighted means and standard deviations | `moments` |
 //! | `X·B`, a row-wise loss, and `Xᵀ·R` in one pass over row blocks | `sweep` |
 //! | loss, penalty and gradient in standardized space | `objective` |
+//! | coordinates in which ridge losses are nearly round | `preconditioner` |
 //! | L-BFGS, OWL-QN and bounds, fed one evaluation at a time | `minimizer` |
 //! | losses, training, and the way back to the original scale | `logistic`, `hinge`, `least_squares` |
 //! | least squares from products of features, solved at once | `normal_equations` |
@@ -29,6 +30,14 @@
 //! in `f64`, against 18 ms with `matrixmultiply`. Widening `f32` features a block at a time is as fast as keeping an `f64`
 //! copy and needs no memory for it. `f32` products take 5 ms, but leave 2e-8 of noise in the gradient where `f64` leaves
 //! 4e-10: enough for MLlib's default tolerance, too little for the finer ones that its users may ask for.
+//!
+//! # Many problems at once
+//!
+//! A path of penalties over folds takes a quarter of the iterations that its problems take alone: coordinates from the
+//! features' products, which all share, make the losses nearly round; each solution starts on the line through the two
+//! before; and passes are in single precision, where features are, until there is next to nothing left to gain, which double
+//! precision then verifies. On 10 penalties, 5 folds, 5,000 x 1,280 features and 7 classes that is 362 iterations in place of
+//! 1,391.
 //!
 //! # Determinism
 //!
@@ -48,6 +57,7 @@ mod moments;
 mod normal_equations;
 mod objective;
 mod options;
+mod preconditioner;
 mod sweep;
 
 pub use error::LinearError;

@@ -7,7 +7,7 @@
 
 use super::minimizer::Region;
 use super::moments::Moments;
-use super::sweep::{Lane, Sweep};
+use super::sweep::{Lane, Precision, Sweep};
 use super::{LinearOptions, Matrix};
 
 /// The objective without its L1 term, which is the minimizer's business.
@@ -38,15 +38,24 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// Plans passes for objectives with these numbers of `sets`.
+    /// Plans passes in double precision for objectives with these numbers of `sets`.
     pub(super) fn new(x: Matrix<'a>, sets: &[usize], threads: usize) -> Self {
+        Self::with_precision(x, sets, threads, Precision::Double)
+    }
+
+    pub(super) fn with_precision(
+        x: Matrix<'a>,
+        sets: &[usize],
+        threads: usize,
+        precision: Precision,
+    ) -> Self {
         let mut columns = 0;
         let mut starts = Vec::with_capacity(sets.len());
         for sets in sets {
             starts.push(columns);
             columns += sets;
         }
-        Self { sweep: Sweep::new(x, columns, sets.len(), threads), starts, columns }
+        Self { sweep: Sweep::new(x, columns, sets.len(), threads, precision), starts, columns }
     }
 
     /// The values at the objectives' `parameters`; writes the gradients.
@@ -54,7 +63,7 @@ impl<'a> Evaluation<'a> {
         &mut self,
         objectives: &[&Objective<'_, L>],
         parameters: &[&[f64]],
-        gradients: &mut [&mut [f64]],
+        gradients: Vec<&mut [f64]>,
     ) -> Vec<f64> {
         let Self { sweep, starts, columns } = self;
         let columns = *columns;
@@ -91,7 +100,7 @@ impl<'a> Evaluation<'a> {
         parameters: &[f64],
         gradient: &mut [f64],
     ) -> f64 {
-        self.run(&[objective], &[parameters], &mut [gradient]).pop().unwrap_or(f64::NAN)
+        self.run(&[objective], &[parameters], vec![gradient]).pop().unwrap_or(f64::NAN)
     }
 }
 
@@ -117,6 +126,11 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
             inverse_deviation,
             center: if center { moments.mean.clone() } else { vec![0.0; moments.mean.len()] },
         }
+    }
+
+    /// What turns each feature's parameters into coefficients whose L2 penalty is `strength` times their square.
+    pub(super) fn to_penalized(&self, strength: f64) -> Vec<f64> {
+        self.l2.iter().map(|l2| if *l2 > 0.0 { (l2 / strength).sqrt() } else { 1.0 }).collect()
     }
 
     /// The L1 weight of every parameter.
