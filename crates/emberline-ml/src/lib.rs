@@ -17,7 +17,6 @@ mod evaluation;
 mod features;
 mod functions;
 mod image;
-pub mod linear;
 mod linear_predictors;
 pub mod metrics;
 mod neighbors;
@@ -33,6 +32,9 @@ mod tensors;
 mod training_data;
 mod tuning;
 mod vectors;
+
+/// Linear models in memory, which the stages fit and save.
+pub use emberline_linear as linear;
 
 pub use classification::{
     LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,

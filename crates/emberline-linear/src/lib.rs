@@ -1,4 +1,5 @@
-//! Linear models in memory: numbers in, numbers out, no Arrow and no DataFusion.
+//! Linear models in memory: numbers in, numbers out, no Arrow and no DataFusion. A crate of its own, so that its loops are
+//! optimised in every profile.
 //!
 //! [`fit_logistic`], [`fit_hinge`] and [`fit_least_squares`] solve MLlib's logistic regression, support vector machine and
 //! linear regression (`ml/classification/LogisticRegression.scala`, `LinearSVC.scala`, `ml/regression/
@@ -15,6 +16,7 @@
 //! | coordinates in which ridge losses are nearly round | `preconditioner` |
 //! | L-BFGS, OWL-QN and bounds, fed one evaluation at a time | `minimizer` |
 //! | losses, training, and the way back to the original scale | `logistic`, `hinge`, `least_squares` |
+//! | covariances and their eigenvectors | `principal_components` |
 //! | least squares from products of features, solved at once | `normal_equations` |
 //! | margins, probabilities, decisions | `model` |
 //!
@@ -58,10 +60,11 @@ mod normal_equations;
 mod objective;
 mod options;
 mod preconditioner;
+mod principal_components;
 mod sweep;
 
 pub use error::LinearError;
-pub(crate) use examples::{Examples, checked_weights};
+pub use examples::{Examples, checked_weights};
 pub use hinge::{LinearFit, LinearModel, fit_hinge};
 pub use least_squares::{Solver, fit_least_squares};
 pub use logistic::{
@@ -69,7 +72,7 @@ pub use logistic::{
 };
 pub use matrix::Matrix;
 pub use minimizer::Stop;
-pub use model::{Decision, LogisticModel};
-pub(crate) use model::{dot, first_largest, softmax};
+pub use model::{Decision, LogisticModel, dot, first_largest, softmax};
 pub use options::LinearOptions;
-pub(crate) use sweep::{add_transposed_product, multiply_transposed};
+pub use principal_components::{Covariance, PrincipalComponents};
+pub use sweep::multiply_transposed;

@@ -1,9 +1,10 @@
 //! Covariances of vectors that come one by one, and the directions in which they vary most.
 
-use faer::linalg::solvers::{EvdError, SelfAdjointEigen};
+use faer::linalg::solvers::SelfAdjointEigen;
 use faer::{MatRef, Side};
 
-use crate::linear::add_transposed_product;
+use super::LinearError;
+use super::sweep::add_transposed_product;
 
 /// Rows per matrix product: enough that the product, and not the memory of the covariance, takes the time.
 const BLOCK_ROWS: usize = 256;
@@ -12,7 +13,17 @@ const BLOCK_ROWS: usize = 256;
 ///
 /// Vectors are summed in blocks of rows, so that the batches they came in change nothing. Their order changes the last
 /// bits: exact sums of `d²` products would take longer than all else.
-pub(super) struct Covariance {
+///
+/// ```
+/// let mut covariance = emberline_linear::Covariance::new(2);
+/// for vector in [[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]] {
+///     covariance.add(&vector);
+/// }
+/// let found = covariance.principal_components(1)?;
+/// assert!((found.components[1] - 2.0 * found.components[0]).abs() < 1e-12);
+/// # Ok::<(), emberline_linear::LinearError>(())
+/// ```
+pub struct Covariance {
     length: usize,
     /// The mean of the first block. Deviations from it are small, so that the squares of means cancel no digits.
     origin: Vec<f64>,
@@ -26,16 +37,17 @@ pub(super) struct Covariance {
 }
 
 /// The largest eigenvalues of a covariance matrix.
-pub(super) struct PrincipalComponents {
+pub struct PrincipalComponents {
     /// Unit vectors `[k, d]`, the direction of most variance first. Of the two of one direction, the one whose largest
     /// number by absolute value (the first of several) is positive.
-    pub(super) components: Vec<f64>,
+    pub components: Vec<f64>,
     /// The share of the whole variance that lies in each direction, `[k]`.
-    pub(super) explained_variance: Vec<f64>,
+    pub explained_variance: Vec<f64>,
 }
 
 impl Covariance {
-    pub(super) fn new(length: usize) -> Self {
+    /// No vectors yet.
+    pub fn new(length: usize) -> Self {
         Self {
             length,
             origin: Vec::new(),
@@ -47,12 +59,12 @@ impl Covariance {
     }
 
     /// How many vectors were added.
-    pub(super) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Adds a vector.
-    pub(super) fn add(&mut self, vector: &[f64]) {
+    pub fn add(&mut self, vector: &[f64]) {
         self.rows += 1;
         self.block.extend_from_slice(vector);
         if self.block.len() == BLOCK_ROWS * self.length {
@@ -85,7 +97,7 @@ impl Covariance {
     ///
     /// # Errors
     /// When the eigenvalues can't be found, which finite numbers do not cause.
-    pub(super) fn principal_components(mut self, k: usize) -> Result<PrincipalComponents, EvdError> {
+    pub fn principal_components(mut self, k: usize) -> Result<PrincipalComponents, LinearError> {
         self.sum_block();
         let (d, n) = (self.length, self.rows as f64);
         let mut covariance = self.products;
@@ -94,7 +106,8 @@ impl Covariance {
                 *value = (*value - self.sum[i] / n * sum) / (n - 1.0);
             }
         }
-        let eigen = SelfAdjointEigen::new(MatRef::from_column_major_slice(&covariance, d, d), Side::Lower)?;
+        let eigen = SelfAdjointEigen::new(MatRef::from_column_major_slice(&covariance, d, d), Side::Lower)
+            .map_err(|_| LinearError::Eigenvalues { features: d })?;
         // Rounding may leave a variance of 0 a little below it; MLlib takes singular values, which are not negative.
         let variances: Vec<f64> = eigen.S().column_vector().iter().map(|value| value.abs()).collect();
         let total: f64 = variances.iter().sum();

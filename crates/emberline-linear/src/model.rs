@@ -38,7 +38,12 @@ pub enum Decision {
 
 impl Decision {
     /// The class of a row with these probabilities, of any number of classes.
-    pub(crate) fn class(&self, probability: &[f64]) -> usize {
+    ///
+    /// ```
+    /// # use emberline_linear::Decision;
+    /// assert_eq!(Decision::Likeliest.class(&[0.2, 0.5, 0.3]), 1);
+    /// ```
+    pub fn class(&self, probability: &[f64]) -> usize {
         match self {
             Self::Likeliest | Self::Threshold(_) => first_largest(probability.iter().copied()),
             Self::Thresholds(thresholds) => {
@@ -114,8 +119,14 @@ fn sigmoid(margin: f64) -> f64 {
     1.0 / (1.0 + (-margin).exp())
 }
 
-/// Softmax in place. An infinite margin takes all, as in MLlib.
-pub(crate) fn softmax(margins: &mut [f64]) {
+/// Softmax in place: `e^m / Σ e^m`. An infinite margin takes all, as in MLlib.
+///
+/// ```
+/// let mut margins = [0.0, 0.0];
+/// emberline_linear::softmax(&mut margins);
+/// assert_eq!(margins, [0.5, 0.5]);
+/// ```
+pub fn softmax(margins: &mut [f64]) {
     let largest = margins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::INFINITY {
         let winner = first_largest(margins.iter().copied());
@@ -132,7 +143,11 @@ pub(crate) fn softmax(margins: &mut [f64]) {
 }
 
 /// Index of the largest value, the first among equals; NaN is never the largest.
-pub(crate) fn first_largest(values: impl Iterator<Item = f64>) -> usize {
+///
+/// ```
+/// assert_eq!(emberline_linear::first_largest([1.0, 3.0, 3.0].into_iter()), 1);
+/// ```
+pub fn first_largest(values: impl Iterator<Item = f64>) -> usize {
     let mut best = (0, f64::NEG_INFINITY);
     for (index, value) in values.enumerate() {
         if value > best.1 {
@@ -143,7 +158,11 @@ pub(crate) fn first_largest(values: impl Iterator<Item = f64>) -> usize {
 }
 
 /// Dot product in eight interleaved sums, an order that vectorizes and depends on nothing but the length.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+///
+/// ```
+/// assert_eq!(emberline_linear::dot(&[1.0, 2.0], &[3.0, 4.0]), 11.0);
+/// ```
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
     let tail: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use emberline_ml::linear::{LinearOptions, LogisticOptions, LogisticProblem, Matrix, fit_logistic_many};
+use emberline_linear::{LinearOptions, LogisticOptions, LogisticProblem, Matrix, fit_logistic_many};
 use serde_json::json;
 
 struct Task {

@@ -30,11 +30,11 @@ pub enum Solver {
 /// once, the objective's history is a single 0, as in MLlib.
 ///
 /// ```
-/// # use emberline_ml::linear::{LinearOptions, Matrix, Solver, fit_least_squares};
+/// # use emberline_linear::{LinearOptions, Matrix, Solver, fit_least_squares};
 /// let x = Matrix::from_f64(&[1.0, 2.0, 3.0, 4.0], 1)?;
 /// let fitted = fit_least_squares(&x, &[3.0, 5.0, 7.0, 9.0], None, Solver::Auto, &LinearOptions::default())?;
 /// assert!((fitted.model.coefficients[0] - 2.0).abs() < 1e-12 && (fitted.model.intercept - 1.0).abs() < 1e-12);
-/// # Ok::<(), emberline_ml::linear::LinearError>(())
+/// # Ok::<(), emberline_linear::LinearError>(())
 /// ```
 ///
 /// # Errors

@@ -23,24 +23,24 @@ const BLOCK_ROWS: usize = 256;
 const TILE_FEATURES: usize = 128;
 
 /// Mean products of features, `[d, d]`: centred, and standardized or not, as the penalty sees them.
-pub(super) struct Products {
+pub(crate) struct Products {
     values: Vec<f64>,
     features: usize,
     standardization: bool,
 }
 
 /// Coordinates for penalties of about one strength.
-pub(super) struct Preconditioner {
+pub(crate) struct Preconditioner {
     cholesky: Llt<f64>,
     /// The curvature of an intercept.
     curvature: f64,
     /// Whether it is made for penalties of standardized coefficients.
-    pub(super) standardization: bool,
+    pub(crate) standardization: bool,
 }
 
 impl Products {
     /// Products over all rows, computed by `threads` threads, whose number changes no bit.
-    pub(super) fn new(x: &Matrix<'_>, standardization: bool, threads: usize) -> Self {
+    pub(crate) fn new(x: &Matrix<'_>, standardization: bool, threads: usize) -> Self {
         let features = x.columns();
         let weights = vec![1.0; x.rows()];
         let Moments { mean, deviation } = Moments::new(x, &weights);
@@ -64,7 +64,7 @@ impl Products {
 
     /// Coordinates for losses whose rows vary by `curvature` and for penalties of about `strength`; `None` where rounding
     /// leaves no positive curvature.
-    pub(super) fn preconditioner(&self, curvature: f64, strength: f64) -> Option<Preconditioner> {
+    pub(crate) fn preconditioner(&self, curvature: f64, strength: f64) -> Option<Preconditioner> {
         let d = self.features;
         let mut hessian: Vec<f64> = self.values.iter().map(|value| curvature * value).collect();
         hessian.iter_mut().step_by(d + 1).for_each(|diagonal| *diagonal += strength);
@@ -96,7 +96,7 @@ fn add_products(x: &Matrix<'_>, mean: &[f64], scale: &[f64], tiles: &mut [(usize
 }
 
 /// A problem's parameters in a [`Preconditioner`]'s coordinates: `[d, K]` of features, then `[K]` of intercepts, if any.
-pub(super) struct Coordinates {
+pub(crate) struct Coordinates {
     preconditioner: Arc<Preconditioner>,
     /// What makes a feature's parameters coefficients whose penalty is one multiple of their squares for all features.
     factors: Vec<f64>,
@@ -104,12 +104,12 @@ pub(super) struct Coordinates {
 }
 
 impl Coordinates {
-    pub(super) fn new(preconditioner: &Arc<Preconditioner>, factors: Vec<f64>, sets: usize) -> Self {
+    pub(crate) fn new(preconditioner: &Arc<Preconditioner>, factors: Vec<f64>, sets: usize) -> Self {
         Self { preconditioner: Arc::clone(preconditioner), factors, sets }
     }
 
     /// Parameters in these coordinates.
-    pub(super) fn enter(&self, parameters: &[f64]) -> Vec<f64> {
+    pub(crate) fn enter(&self, parameters: &[f64]) -> Vec<f64> {
         let mut scaled = parameters.to_vec();
         self.scale(&mut scaled, |value, factor| value * factor);
         let mut entered = scaled.clone();
@@ -129,14 +129,14 @@ impl Coordinates {
     }
 
     /// A point in these coordinates to its parameters.
-    pub(super) fn leave(&self, point: &mut [f64]) {
+    pub(crate) fn leave(&self, point: &mut [f64]) {
         let transposed = self.preconditioner.cholesky.L().transpose();
         solve_upper_triangular_in_place(transposed, self.features(point), Par::Seq);
         self.scale(point, |value, factor| value / factor);
     }
 
     /// A gradient with respect to the parameters to that with respect to these coordinates.
-    pub(super) fn turn(&self, gradient: &mut [f64]) {
+    pub(crate) fn turn(&self, gradient: &mut [f64]) {
         self.scale(gradient, |value, factor| value / factor);
         let lower = self.preconditioner.cholesky.L();
         solve_lower_triangular_in_place(lower, self.features(gradient), Par::Seq);

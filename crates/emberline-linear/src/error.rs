@@ -38,6 +38,12 @@ pub enum LinearError {
         /// The value there.
         found: f64,
     },
+    /// A covariance matrix whose eigenvalues can't be found, which finite numbers do not cause.
+    #[error("features: the eigenvalues of the covariances of {features} features can't be found")]
+    Eigenvalues {
+        /// Number of features.
+        features: usize,
+    },
     /// A label is not a class number.
     #[error(
         "label: expected a whole number from 0 to {largest}, found {found} in row {row}; \

@@ -7,13 +7,21 @@ use super::{LinearError, Matrix};
 const COEFFICIENTS_MAX: usize = 1 << 28;
 
 /// Rows with their class and weight.
-pub(crate) struct Examples {
+///
+/// ```
+/// # use emberline_linear::{Examples, Matrix};
+/// let x = Matrix::from_f32(&[0.5, 1.5, 2.5], 1)?;
+/// let examples = Examples::new(&x, &[0.0, 1.0, 1.0], None, None)?;
+/// assert_eq!(examples.histogram, [1.0, 2.0]);
+/// # Ok::<(), emberline_linear::LinearError>(())
+/// ```
+pub struct Examples {
     /// Class of each row.
-    pub(crate) classes: Vec<usize>,
+    pub classes: Vec<usize>,
     /// Weight of each row; a row of weight 0 takes no part.
-    pub(crate) weights: Vec<f64>,
+    pub weights: Vec<f64>,
     /// Total weight of each class.
-    pub(crate) histogram: Vec<f64>,
+    pub histogram: Vec<f64>,
 }
 
 impl Examples {
@@ -21,7 +29,7 @@ impl Examples {
     ///
     /// # Errors
     /// Labels that are not class numbers, weights that are not finite and non-negative, and lengths that differ.
-    pub(crate) fn new(
+    pub fn new(
         x: &Matrix<'_>,
         labels: &[f64],
         weights: Option<&[f64]>,
@@ -59,9 +67,16 @@ impl Examples {
 
 /// The weight of each row of `x`, 1 unless given.
 ///
+/// ```
+/// # use emberline_linear::{Matrix, checked_weights};
+/// let x = Matrix::from_f32(&[0.5, 1.5], 1)?;
+/// assert_eq!(checked_weights(&x, None)?, [1.0, 1.0]);
+/// # Ok::<(), emberline_linear::LinearError>(())
+/// ```
+///
 /// # Errors
 /// Weights that are not finite and non-negative or too few, and data that nothing can be learned from.
-pub(crate) fn checked_weights(x: &Matrix<'_>, weights: Option<&[f64]>) -> Result<Vec<f64>, LinearError> {
+pub fn checked_weights(x: &Matrix<'_>, weights: Option<&[f64]>) -> Result<Vec<f64>, LinearError> {
     let rows = x.rows();
     let weights = weights.map_or_else(|| vec![1.0; rows], <[f64]>::to_vec);
     check_length("weight", rows, weights.len())?;

@@ -40,7 +40,7 @@ pub enum Stop {
 
 /// What there is beside the smooth function, coordinate by coordinate.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Region {
+pub(crate) enum Region {
     /// Nothing.
     Free,
     /// An L1 term with these weights.
@@ -50,7 +50,7 @@ pub(super) enum Region {
 }
 
 /// One minimization in progress.
-pub(super) struct Minimizer {
+pub(crate) struct Minimizer {
     region: Region,
     tolerance: f64,
     max_iter: usize,
@@ -118,7 +118,7 @@ struct Search {
 
 impl Minimizer {
     /// Starts at `start`.
-    pub(super) fn new(start: Vec<f64>, region: Region, tolerance: f64, max_iter: usize) -> Self {
+    pub(crate) fn new(start: Vec<f64>, region: Region, tolerance: f64, max_iter: usize) -> Self {
         Self {
             region,
             tolerance,
@@ -137,12 +137,12 @@ impl Minimizer {
 
     /// The same for a function whose Hessian is about the identity: steps of length 1 are tried from the start, and it also
     /// ends where the best direction promises next to nothing. Values have a relative error of `rounding`.
-    pub(super) fn of_round(start: Vec<f64>, tolerance: f64, max_iter: usize, rounding: f64) -> Self {
+    pub(crate) fn of_round(start: Vec<f64>, tolerance: f64, max_iter: usize, rounding: f64) -> Self {
         Self { is_round: true, rounding, ..Self::new(start, Region::Free, tolerance, max_iter) }
     }
 
     /// Goes on from the best point with values of a smaller error; they are wanted there once more.
-    pub(super) fn refine(&mut self, rounding: f64) {
+    pub(crate) fn refine(&mut self, rounding: f64) {
         self.rounding = rounding;
         self.search = None;
         self.trial.copy_from_slice(&self.point);
@@ -150,18 +150,18 @@ impl Minimizer {
     }
 
     /// Where the function is wanted next.
-    pub(super) fn trial(&self) -> &[f64] {
+    pub(crate) fn trial(&self) -> &[f64] {
         &self.trial
     }
 
     /// What was found, once it is over.
-    pub(super) fn into_minimum(self, stop: Stop) -> Minimum {
+    pub(crate) fn into_minimum(self, stop: Stop) -> Minimum {
         Minimum { point: self.point, history: self.history, stop }
     }
 
     /// Takes the smooth part of the function at [`trial`](Self::trial) and its gradient there. Returns why it is over, or
     /// `None` to be told about the next trial.
-    pub(super) fn tell(&mut self, smooth: f64, gradient: &[f64]) -> Option<Stop> {
+    pub(crate) fn tell(&mut self, smooth: f64, gradient: &[f64]) -> Option<Stop> {
         let value = smooth + self.l1_term(&self.trial);
         let Some(mut search) = self.search.take() else {
             return self.accept(value, gradient);
@@ -325,15 +325,15 @@ impl Minimizer {
 }
 
 /// Where a minimization ended.
-pub(super) struct Minimum {
-    pub(super) point: Vec<f64>,
+pub(crate) struct Minimum {
+    pub(crate) point: Vec<f64>,
     /// Values at the start and of all accepted points, the L1 term included.
-    pub(super) history: Vec<f64>,
-    pub(super) stop: Stop,
+    pub(crate) history: Vec<f64>,
+    pub(crate) stop: Stop,
 }
 
 /// Minimizes a function that answers its smooth part at a point and writes the gradient there.
-pub(super) fn minimize(
+pub(crate) fn minimize(
     start: Vec<f64>,
     region: Region,
     options: &LinearOptions,

@@ -21,7 +21,7 @@ const LANES_MAX: usize = 16;
 
 /// In which precision products are computed. Losses and sums over blocks are always in double precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Precision {
+pub(crate) enum Precision {
     /// Twice as fast, with errors of about 1e-7 of the largest margin. Only for features that are in single precision.
     Single,
     Double,
@@ -30,7 +30,7 @@ pub(super) enum Precision {
 impl Precision {
     /// The relative error of a sum of losses. Differences below it say nothing, so slopes decide instead (Hager and Zhang,
     /// *A New Conjugate Gradient Method with Guaranteed Descent*, 2005, "approximate Wolfe conditions").
-    pub(super) fn rounding(self) -> f64 {
+    pub(crate) fn rounding(self) -> f64 {
         match self {
             Self::Single => 1e-7,
             Self::Double => 1e-14,
@@ -39,7 +39,7 @@ impl Precision {
 }
 
 /// Repeated passes over one matrix with `columns` columns of coefficients, which belong to `problems` problems.
-pub(super) struct Sweep<'a> {
+pub(crate) struct Sweep<'a> {
     x: Matrix<'a>,
     precision: Precision,
     columns: usize,
@@ -48,14 +48,14 @@ pub(super) struct Sweep<'a> {
 }
 
 /// The sums over a contiguous range of rows.
-pub(super) struct Lane {
+pub(crate) struct Lane {
     rows: Range<usize>,
     /// Sums of the row losses, `[problems]`.
-    pub(super) losses: Vec<f64>,
+    pub(crate) losses: Vec<f64>,
     /// `Xᵀ·R`, `[d, columns]`.
-    pub(super) gradient: Vec<f64>,
+    pub(crate) gradient: Vec<f64>,
     /// Column sums of `R`, `[columns]`.
-    pub(super) residuals: Vec<f64>,
+    pub(crate) residuals: Vec<f64>,
 }
 
 /// What one thread needs for one block.
@@ -69,7 +69,7 @@ struct Scratch {
 
 impl<'a> Sweep<'a> {
     /// Plans passes over `x` on at most `threads` threads. The plan's sums do not depend on `threads`.
-    pub(super) fn new(
+    pub(crate) fn new(
         x: Matrix<'a>,
         columns: usize,
         problems: usize,
@@ -95,7 +95,7 @@ impl<'a> Sweep<'a> {
     ///
     /// `coefficients` is `[d, columns]`. `loss` gets the numbers of the rows and their margins `[rows, columns]`, replaces
     /// each margin by the derivative of the loss with respect to it, and adds the losses to `[problems]`.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         coefficients: &[f64],
         loss: impl Fn(Range<usize>, &mut [f64], &mut [f64]) + Sync,
@@ -227,14 +227,16 @@ fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out
 }
 
 /// `out[rows, columns] = a[rows, inner] · b[columns, inner]ᵀ`, all row major.
-pub(crate) fn multiply_transposed(
-    rows: usize,
-    inner: usize,
-    columns: usize,
-    a: &[f64],
-    b: &[f64],
-    out: &mut [f64],
-) {
+///
+/// ```
+/// let mut out = [0.0; 2];
+/// emberline_linear::multiply_transposed(1, 2, 2, &[1.0, 2.0], &[3.0, 4.0, 5.0, 6.0], &mut out);
+/// assert_eq!(out, [11.0, 17.0]);
+/// ```
+///
+/// # Panics
+/// When a slice has another length than its shape says.
+pub fn multiply_transposed(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
     product((rows, inner, columns), (a, inner, 1), (b, 1, inner), out, false);
 }
 

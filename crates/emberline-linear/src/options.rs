@@ -36,7 +36,7 @@ impl Default for LinearOptions {
 }
 
 impl LinearOptions {
-    pub(super) fn validate(&self) -> Result<(), LinearError> {
+    pub(crate) fn validate(&self) -> Result<(), LinearError> {
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
         let checks = [
             ("regParam", self.reg_param, not_negative(self.reg_param), "a finite number of at least 0"),

@@ -44,12 +44,12 @@ pub struct LinearFit {
 /// vanishes does not tell when: training ends with the progress.
 ///
 /// ```
-/// # use emberline_ml::linear::{LinearOptions, Matrix, fit_hinge};
+/// # use emberline_linear::{LinearOptions, Matrix, fit_hinge};
 /// let x = Matrix::from_f32(&[-2.0, -1.0, 1.0, 2.0], 1)?;
 /// let options = LinearOptions { reg_param: 0.01, ..Default::default() };
 /// let fitted = fit_hinge(&x, &[0.0, 0.0, 1.0, 1.0], None, &options)?;
 /// assert!(fitted.model.values(&x)[0] < 0.0 && fitted.model.values(&x)[3] > 0.0);
-/// # Ok::<(), emberline_ml::linear::LinearError>(())
+/// # Ok::<(), emberline_linear::LinearError>(())
 /// ```
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use super::sweep::add_transposed_product;
 use super::{LinearOptions, Matrix};
 
 /// Most features, as in MLlib: products of 128 MiB.
-pub(super) const FEATURES_MAX: usize = 4096;
+pub(crate) const FEATURES_MAX: usize = 4096;
 /// Rows standardized at a time.
 const BLOCK_ROWS: usize = 256;
 /// A pivot below this share of its diagonal element is rounding, and the features depend on each other.
@@ -18,7 +18,7 @@ const PIVOT: f64 = 1e-13;
 /// `½·βᵀAβ - bᵀβ + ½c`, the mean squared error in standardized features, with the L2 penalty on the diagonal of A.
 ///
 /// With an intercept features and labels are centred, which leaves it out of the equations.
-pub(super) struct NormalEquations {
+pub(crate) struct NormalEquations {
     /// A, `[d, d]`.
     products: Vec<f64>,
     /// b, `[d]`.
@@ -32,7 +32,7 @@ pub(super) struct NormalEquations {
 }
 
 impl NormalEquations {
-    pub(super) fn new(
+    pub(crate) fn new(
         x: &Matrix<'_>,
         labels: &[f64],
         weights: &[f64],
@@ -78,7 +78,7 @@ impl NormalEquations {
     }
 
     /// At once where that is possible, by iterations where there is an L1 term or where features depend on each other.
-    pub(super) fn solve(&self, options: &LinearOptions) -> LinearFit {
+    pub(crate) fn solve(&self, options: &LinearOptions) -> LinearFit {
         let strength = options.reg_param * options.elastic_net_param;
         let l1 = l1_weights(&self.inverse_deviation, strength, options.standardization);
         if l1.is_none()

@@ -6,11 +6,11 @@ use super::Matrix;
 const BLOCK_ROWS: usize = 64;
 
 /// Per-feature statistics, as MLlib's `Summarizer` computes them.
-pub(super) struct Moments {
+pub(crate) struct Moments {
     /// Weighted means, `[d]`.
-    pub(super) mean: Vec<f64>,
+    pub(crate) mean: Vec<f64>,
     /// Weighted unbiased standard deviations, `[d]`: the squared deviations are divided by `W - Σw²/W`.
-    pub(super) deviation: Vec<f64>,
+    pub(crate) deviation: Vec<f64>,
 }
 
 impl Moments {
@@ -18,7 +18,7 @@ impl Moments {
     ///
     /// Values are shifted by the first row that counts, so that a constant feature has a deviation of exactly 0 whatever
     /// its magnitude: a rounding error in its place would be scaled up into a huge coefficient.
-    pub(super) fn new(x: &Matrix<'_>, weights: &[f64]) -> Self {
+    pub(crate) fn new(x: &Matrix<'_>, weights: &[f64]) -> Self {
         let first = weights.iter().position(|&w| w > 0.0).unwrap_or(0);
         let origin = x.row(first);
         let total: f64 = weights.iter().sum();
@@ -31,7 +31,7 @@ impl Moments {
     }
 
     /// The same with the deviations of the population: the squared deviations are divided by W.
-    pub(super) fn of_population(x: &Matrix<'_>, weights: &[f64]) -> Self {
+    pub(crate) fn of_population(x: &Matrix<'_>, weights: &[f64]) -> Self {
         let Self { mean, .. } = Self::new(x, weights);
         let spread = weighted_sum(x, weights, &mean, |deviation| deviation * deviation);
         Self { mean, deviation: deviations(spread, weights.iter().sum()) }

@@ -8,10 +8,10 @@ use super::LinearError;
 /// A view of `[rows, columns]` features, row major.
 ///
 /// ```
-/// # use emberline_ml::linear::Matrix;
+/// # use emberline_linear::Matrix;
 /// let x = Matrix::from_f32(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3)?;
 /// assert_eq!((x.rows(), x.columns()), (2, 3));
-/// # Ok::<(), emberline_ml::linear::LinearError>(())
+/// # Ok::<(), emberline_linear::LinearError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
@@ -62,7 +62,10 @@ impl<'a> Matrix<'a> {
     }
 
     /// Consecutive rows in double precision; `scratch` holds them where they have to be widened.
-    pub(crate) fn block<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f64>) -> &'s [f64]
+    ///
+    /// # Panics
+    /// When there are no such rows.
+    pub fn block<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f64>) -> &'s [f64]
     where
         'a: 's,
     {
@@ -78,7 +81,10 @@ impl<'a> Matrix<'a> {
     }
 
     /// One row in double precision.
-    pub(crate) fn row(&self, row: usize) -> Cow<'a, [f64]> {
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> Cow<'a, [f64]> {
         let range = row * self.columns..(row + 1) * self.columns;
         match self.values {
             Values::F64(values) => Cow::Borrowed(&values[range]),
@@ -87,7 +93,10 @@ impl<'a> Matrix<'a> {
     }
 
     /// Refuses NaN and infinity, naming the first place.
-    pub(crate) fn check_finite(&self) -> Result<(), LinearError> {
+    ///
+    /// # Errors
+    /// [`LinearError::Feature`].
+    pub fn check_finite(&self) -> Result<(), LinearError> {
         let found = match self.values {
             Values::F32(values) => {
                 values.iter().position(|v| !v.is_finite()).map(|at| (at, f64::from(values[at])))

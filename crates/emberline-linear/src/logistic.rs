@@ -67,14 +67,14 @@ pub struct LogisticFit {
 /// fitted there is nothing to train: coefficients are 0 and the intercept is infinite.
 ///
 /// ```
-/// # use emberline_ml::linear::{Decision, LinearOptions, LogisticOptions, Matrix, fit_logistic};
+/// # use emberline_linear::{Decision, LinearOptions, LogisticOptions, Matrix, fit_logistic};
 /// let x = Matrix::from_f32(&[-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], 1)?;
 /// let options = LinearOptions { reg_param: 0.01, ..Default::default() };
 /// let labels = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
 /// let fitted = fit_logistic(&x, &labels, None, &LogisticOptions::default(), &options)?;
 /// assert!(fitted.model.coefficients[0] > 0.0);
 /// assert_eq!(fitted.model.predict(&[-1.5, 1.5], &Decision::Likeliest), [1.0]);
-/// # Ok::<(), emberline_ml::linear::LinearError>(())
+/// # Ok::<(), emberline_linear::LinearError>(())
 /// ```
 ///
 /// # Errors
@@ -118,7 +118,7 @@ const FEATURES_PER_COLUMN: usize = 32;
 /// finds, to within `tol`, and not the same bits.
 ///
 /// ```
-/// # use emberline_ml::linear::{LinearOptions, LogisticOptions, LogisticProblem, Matrix, fit_logistic_many};
+/// # use emberline_linear::{LinearOptions, LogisticOptions, LogisticProblem, Matrix, fit_logistic_many};
 /// let x = Matrix::from_f32(&[-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], 1)?;
 /// let labels = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
 /// let but_the_last = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0];
@@ -129,7 +129,7 @@ const FEATURES_PER_COLUMN: usize = 32;
 /// };
 /// let fits = fit_logistic_many(&x, &labels, &[None, Some(&but_the_last)], &[problem(0.1, 0), problem(0.01, 1)])?;
 /// assert!(fits[0].as_ref().unwrap().model.coefficients[0] > 0.0);
-/// # Ok::<(), emberline_ml::linear::LinearError>(())
+/// # Ok::<(), emberline_linear::LinearError>(())
 /// ```
 ///
 /// # Errors

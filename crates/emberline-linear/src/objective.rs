@@ -14,12 +14,12 @@ use super::{LinearOptions, Matrix};
 ///
 /// `loss` gets a row's number, weight and margins `[K]`, replaces each margin by the derivative of the weighted loss with
 /// respect to it, and returns that loss.
-pub(super) struct Objective<'a, L> {
+pub(crate) struct Objective<'a, L> {
     weights: &'a [f64],
     loss: L,
     total_weight: f64,
     /// Columns of the parameters: 1 for the binomial family.
-    pub(super) sets: usize,
+    pub(crate) sets: usize,
     intercept: bool,
     /// `1 / σ`, or 0 for a constant feature, which so keeps the coefficient 0.
     inverse_deviation: Vec<f64>,
@@ -30,7 +30,7 @@ pub(super) struct Objective<'a, L> {
 }
 
 /// Several objectives over one matrix, evaluated in one pass.
-pub(super) struct Evaluation<'a> {
+pub(crate) struct Evaluation<'a> {
     sweep: Sweep<'a>,
     /// Where each objective's columns begin.
     starts: Vec<usize>,
@@ -39,11 +39,11 @@ pub(super) struct Evaluation<'a> {
 
 impl<'a> Evaluation<'a> {
     /// Plans passes in double precision for objectives with these numbers of `sets`.
-    pub(super) fn new(x: Matrix<'a>, sets: &[usize], threads: usize) -> Self {
+    pub(crate) fn new(x: Matrix<'a>, sets: &[usize], threads: usize) -> Self {
         Self::with_precision(x, sets, threads, Precision::Double)
     }
 
-    pub(super) fn with_precision(
+    pub(crate) fn with_precision(
         x: Matrix<'a>,
         sets: &[usize],
         threads: usize,
@@ -59,7 +59,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The values at the objectives' `parameters`; writes the gradients.
-    pub(super) fn run<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync>(
+    pub(crate) fn run<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync>(
         &mut self,
         objectives: &[&Objective<'_, L>],
         parameters: &[&[f64]],
@@ -94,7 +94,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The value of a single objective.
-    pub(super) fn one<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync>(
+    pub(crate) fn one<L: Fn(usize, f64, &mut [f64]) -> f64 + Sync>(
         &mut self,
         objective: &Objective<'_, L>,
         parameters: &[f64],
@@ -106,7 +106,7 @@ impl<'a> Evaluation<'a> {
 
 impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
     /// `center` says whether features are centred; see above.
-    pub(super) fn new(
+    pub(crate) fn new(
         weights: &'a [f64],
         moments: &Moments,
         sets: usize,
@@ -129,12 +129,12 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
     }
 
     /// What turns each feature's parameters into coefficients whose L2 penalty is `strength` times their square.
-    pub(super) fn to_penalized(&self, strength: f64) -> Vec<f64> {
+    pub(crate) fn to_penalized(&self, strength: f64) -> Vec<f64> {
         self.l2.iter().map(|l2| if *l2 > 0.0 { (l2 / strength).sqrt() } else { 1.0 }).collect()
     }
 
     /// The L1 weight of every parameter.
-    pub(super) fn l1(&self, options: &LinearOptions) -> Region {
+    pub(crate) fn l1(&self, options: &LinearOptions) -> Region {
         let strength = options.reg_param * options.elastic_net_param;
         let weights = l1_weights(&self.inverse_deviation, strength, options.standardization);
         let Some(features) = weights else { return Region::Free };
@@ -144,7 +144,7 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
     }
 
     /// Bounds `[K, d]` of the coefficients and `[K]` of the intercepts as bounds of the parameters.
-    pub(super) fn bounds(&self, coefficients: &[f64], intercepts: &[f64]) -> Vec<f64> {
+    pub(crate) fn bounds(&self, coefficients: &[f64], intercepts: &[f64]) -> Vec<f64> {
         let features = self.inverse_deviation.len();
         let scaled = |(feature, inverse): (usize, &f64)| {
             let inverse = *inverse;
@@ -200,7 +200,7 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
     }
 
     /// Coefficients `[d, K]` and intercepts `[K]` for features on their original scale.
-    pub(super) fn unscale(&self, parameters: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn unscale(&self, parameters: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (coefficients, intercepts) = parameters.split_at(self.center.len() * self.sets);
         let mut offsets = if self.intercept { intercepts.to_vec() } else { vec![0.0; self.sets] };
         let mut folded = coefficients.to_vec();
@@ -215,13 +215,13 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
 }
 
 /// `1 / σ`, and 0 where σ is 0.
-pub(super) fn inverse(deviation: &[f64]) -> Vec<f64> {
+pub(crate) fn inverse(deviation: &[f64]) -> Vec<f64> {
     deviation.iter().map(|&d| if d == 0.0 { 0.0 } else { 1.0 / d }).collect()
 }
 
 /// The penalty's weight in standardized space: `strength` itself when the penalty is on standardized coefficients, and
 /// `strength / σ^power` when it is on the original ones.
-pub(super) fn penalty(
+pub(crate) fn penalty(
     inverse_deviation: &[f64],
     strength: f64,
     standardization: bool,
@@ -232,7 +232,7 @@ pub(super) fn penalty(
 }
 
 /// The L1 weight of every feature, or `None` where there is no L1 term.
-pub(super) fn l1_weights(
+pub(crate) fn l1_weights(
     inverse_deviation: &[f64],
     strength: f64,
     standardization: bool,
