@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    Activation, Padding, Pair,
+    Activation, Layer, Padding,
     layer::{Problem, Shape},
 };
 
@@ -26,6 +26,11 @@ impl<'a> Config<'a> {
     /// A setting's value, unless it is missing or null.
     pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.settings.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a setting is there, be it null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.settings.contains_key(name)
     }
 
     fn bad(&self, name: &str, expected: &str) -> Problem {
@@ -96,12 +101,65 @@ impl<'a> Config<'a> {
         self.get(name).map_or(Ok(vec![default; len]), |_| self.sizes(name, len))
     }
 
-    pub(crate) fn pair(&self, name: &str) -> Result<Pair, Problem> {
-        self.sizes(name, 2).map(pair)
+    /// Layers within this one.
+    pub(crate) fn layers(&self, name: &str) -> Result<Vec<(&'a str, Self)>, Problem> {
+        let layer = |layer: &'a Value| {
+            let class = layer.get("class_name").and_then(Value::as_str)?;
+            Some((class, Self::new(layer.get("config").and_then(Value::as_object)?, self.keras)))
+        };
+        let layers = self.get(name).and_then(Value::as_array).filter(|list| list.len() <= LIST_LEN_MAX);
+        layers
+            .and_then(|layers| layers.iter().map(layer).collect())
+            .ok_or_else(|| self.bad(name, "a list of layers"))
     }
 
-    pub(crate) fn pair_or(&self, name: &str, default: impl Into<Pair>) -> Result<Pair, Problem> {
-        self.get(name).map_or(Ok(default.into()), |_| self.pair(name))
+    /// One axis or several, as Keras counts them; `default` where there are none.
+    pub(crate) fn axes_or(&self, name: &str, default: &[isize]) -> Result<Vec<isize>, Problem> {
+        let axis = |value: &Value| isize::try_from(value.as_i64()?).ok();
+        match self.get(name) {
+            None => Some(default.to_vec()),
+            Some(Value::Array(axes)) => axes.iter().map(axis).collect(),
+            Some(value) => axis(value).map(|axis| vec![axis]),
+        }
+        .ok_or_else(|| self.bad(name, "an axis or a list of axes"))
+    }
+
+    pub(crate) fn one_axis_or(&self, name: &str, default: isize) -> Result<isize, Problem> {
+        match self.axes_or(name, &[default])?[..] {
+            [axis] => Ok(axis),
+            _ => Err(self.bad(name, "one axis")),
+        }
+    }
+
+    /// Numbers of what is added to or taken from both ends of `len` axes: one for all, one for each, or pairs.
+    pub(crate) fn pairs_or(&self, name: &str, len: usize) -> Result<Vec<(usize, usize)>, Problem> {
+        let expected = || self.bad(name, "a number, one for each axis, or a pair for each");
+        let pair = |value: &Value| match value.as_array().map(Vec::as_slice) {
+            Some([before, after]) => Some((size(before)?, size(after)?)),
+            Some(_) => None,
+            None => size(value).map(|size| (size, size)),
+        };
+        let pairs = match self.get(name) {
+            None => Some(vec![(1, 1); len]),
+            // Of one axis, a list of two is a pair.
+            Some(value @ Value::Array(values)) if len == 1 && values.len() == 2 => {
+                pair(value).map(|pair| vec![pair])
+            }
+            Some(Value::Array(values)) => values.iter().map(pair).collect(),
+            Some(value) => pair(value).map(|pair| vec![pair; len]),
+        };
+        pairs.filter(|pairs| pairs.len() == len).ok_or_else(expected)
+    }
+
+    /// A layer within this one: its class and settings.
+    pub(crate) fn layer(&self, name: &str) -> Result<(&'a str, Self), Problem> {
+        let layer = self.get(name);
+        let class = layer.and_then(|layer| layer.get("class_name")).and_then(Value::as_str);
+        let settings = layer.and_then(|layer| layer.get("config")).and_then(Value::as_object);
+        match (class, settings) {
+            (Some(class), Some(settings)) => Ok((class, Self::new(settings, self.keras))),
+            _ => Err(self.bad(name, "a layer")),
+        }
     }
 
     /// A list of any length of whole numbers that may be negative.
@@ -136,7 +194,8 @@ impl<'a> Config<'a> {
         match self.text_or("padding", "valid")? {
             "valid" => Ok(Padding::Valid),
             "same" => Ok(Padding::Same),
-            _ => Err(self.bad("padding", "\"valid\" or \"same\"")),
+            "causal" => Ok(Padding::Causal),
+            _ => Err(self.bad("padding", "\"valid\", \"same\" or \"causal\"")),
         }
     }
 
@@ -161,8 +220,10 @@ impl<'a> Config<'a> {
                 let settings = value.get("config").and_then(Value::as_object);
                 let settings = settings.ok_or_else(|| self.bad(name, "the name of a function"))?;
                 let config = Config::new(settings, self.keras);
-                return super::layers::activation_layer(class, config)
-                    .ok_or_else(|| self.bad(name, "a known activation"))?;
+                return match super::layers::activation_layer(class, config).transpose()? {
+                    Some(Layer::Activation(activation)) => Ok(activation),
+                    _ => Err(self.bad(name, "a known activation")),
+                };
             }
             _ => return Err(self.bad(name, "the name of a function")),
         };
@@ -205,6 +266,21 @@ pub(crate) fn activation(function: &str, keras: u32) -> Result<Activation, Probl
         "hard_sigmoid" if keras >= 3 => Activation::HardSigmoid,
         "hard_swish" | "hard_silu" => Activation::HardSwish,
         "gelu" => Activation::Gelu,
+        "celu" => Activation::Celu { alpha: 1.0 },
+        "exponential" => Activation::Exponential,
+        "hard_shrink" => Activation::HardShrink { threshold: 0.5 },
+        "hard_tanh" => Activation::HardTanh,
+        "log_sigmoid" => Activation::LogSigmoid,
+        "log_softmax" => Activation::LogSoftmax,
+        "mish" => Activation::Mish,
+        "selu" => Activation::Selu,
+        "soft_shrink" => Activation::SoftShrink { threshold: 0.5 },
+        "softsign" => Activation::Softsign,
+        "sparse_plus" => Activation::SparsePlus,
+        "sparse_sigmoid" => Activation::SparseSigmoid,
+        "sparsemax" => Activation::Sparsemax,
+        "squareplus" => Activation::Squareplus { b: 4.0 },
+        "tanh_shrink" => Activation::TanhShrink,
         _ => {
             return Err(format!(
                 "its activation `{function}` of Keras {keras} is not supported; rebuild the model with a known activation, \
@@ -212,13 +288,6 @@ pub(crate) fn activation(function: &str, keras: u32) -> Result<Activation, Probl
             ));
         }
     })
-}
-
-fn pair(sizes: Vec<usize>) -> Pair {
-    match sizes[..] {
-        [height, width] => Pair { height, width },
-        _ => Pair::from(0),
-    }
 }
 
 /// A whole number, which Keras 1 at times wrote as `3.0`.

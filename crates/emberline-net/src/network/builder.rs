@@ -7,11 +7,11 @@ use crate::{Layer, Result, Shape};
 /// every line.
 ///
 /// ```
-/// use emberline_net::{Activation, Conv2D, Layer, NetworkBuilder, Padding};
+/// use emberline_net::{Activation, Conv, Layer, NetworkBuilder, Padding};
 ///
 /// let mut layers = NetworkBuilder::new("residual");
 /// let image = layers.input("image", [32, 32, 16]);
-/// let conv = layers.apply("conv", Conv2D::new(16, 3).padding(Padding::Same), image);
+/// let conv = layers.apply("conv", Conv::new_2d(16, 3).padding(Padding::Same), image);
 /// let sum = layers.merge("add", Layer::Add, &[image, conv]);
 /// let out = layers.apply("relu", Activation::Relu, sum);
 /// assert_eq!(layers.build(&[out])?.output_shapes(), [[32, 32, 16]]);

@@ -21,12 +21,12 @@ impl Network {
     pub fn cost(&self) -> Vec<LayerCost> {
         let mut counted = BTreeSet::new();
         let of_node = |node: &super::Node| {
-            let input = self.first_input_shape(node);
+            let inputs = self.input_shapes(node);
             let is_first = counted.insert(node.weights_name().to_owned());
-            let weights = node.layer.weight_shapes(input).into_iter().filter(|_| is_first);
+            let weights = node.layer.weight_shapes(&inputs).into_iter().filter(|_| is_first);
             LayerCost {
                 name: node.name.clone(),
-                multiply_adds: node.layer.multiply_adds(input, self.shape(&node.name)),
+                multiply_adds: node.layer.multiply_adds(&inputs, self.shape(&node.name)),
                 parameters: weights
                     .map(|(_, shape)| shape.iter().map(|&size| size as u64).product::<u64>())
                     .sum(),

@@ -38,8 +38,8 @@ impl Network {
         let uses = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs);
         let used_once = uses.filter(|&name| *name == before.name).count() == 1;
         let linear = match &before.layer {
-            Layer::Conv2D(layer) => layer.activation == Activation::Linear,
-            Layer::DepthwiseConv2D(layer) => layer.activation == Activation::Linear,
+            Layer::Conv(layer) => layer.activation == Activation::Linear,
+            Layer::DepthwiseConv(layer) => layer.activation == Activation::Linear,
             Layer::Dense(layer) => layer.activation == Activation::Linear,
             _ => false,
         };
@@ -47,7 +47,7 @@ impl Network {
         let own = |node: &Node| {
             self.nodes.iter().filter(|other| other.weights_name() == node.weights_name()).count() == 1
         };
-        (used_once && linear && own(node) && own(before)).then_some((norm, before))
+        (norm.axis == -1 && used_once && linear && own(node) && own(before)).then_some((norm, before))
     }
 
     fn folded(&self, norm_node: &Node, norm: &BatchNormalization, before: &Node) -> Result<Folded> {
@@ -55,9 +55,9 @@ impl Network {
         let mut layer = before.layer.clone();
         // The kernel's trailing axes that make up the output channels: one, or (in, multiplier).
         let (use_bias, channel_axes) = match &mut layer {
-            Layer::Conv2D(layer) => (&mut layer.use_bias, 1),
+            Layer::Conv(layer) => (&mut layer.use_bias, 1),
             Layer::Dense(layer) => (&mut layer.use_bias, 1),
-            Layer::DepthwiseConv2D(layer) => (&mut layer.use_bias, 2),
+            Layer::DepthwiseConv(layer) => (&mut layer.use_bias, 2),
             _ => return Err(self.error("a layer without a kernel can't take a batch normalisation")),
         };
         let had_bias = std::mem::replace(use_bias, true);

@@ -151,7 +151,7 @@ impl Network {
     #[must_use]
     pub fn weight_shapes(&self) -> BTreeMap<String, Shape> {
         let of_node = |node: &Node| {
-            let weights = node.layer.weight_shapes(self.first_input_shape(node));
+            let weights = node.layer.weight_shapes(&self.input_shapes(node));
             weights
                 .into_iter()
                 .map(|(name, shape)| (weight_name(node.weights_name(), name), shape))
@@ -204,8 +204,8 @@ impl Network {
         self.shapes.get(name).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn first_input_shape(&self, node: &Node) -> &[usize] {
-        node.inputs.first().map_or(&[], |input| self.shape(input))
+    pub(crate) fn input_shapes(&self, node: &Node) -> Vec<&[usize]> {
+        node.inputs.iter().map(|input| self.shape(input)).collect()
     }
 
     /// A weight of a layer; fails when the network has not been given weights.
@@ -222,7 +222,7 @@ impl Network {
     fn check_shared_weights(&self) -> Result<()> {
         let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
         for node in &self.nodes {
-            let weights = |node: &Node| node.layer.weight_shapes(self.first_input_shape(node));
+            let weights = |node: &Node| node.layer.weight_shapes(&self.input_shapes(node));
             let Some(other) = first.insert(node.weights_name(), node) else { continue };
             if other.layer != node.layer || weights(other) != weights(node) {
                 return Err(Error::Layer {
