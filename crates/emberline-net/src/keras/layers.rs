@@ -307,7 +307,7 @@ fn depthwise(
 fn depthwise_conv(config: Config<'_>, axes: usize) -> Result<Converted, Problem> {
     let use_bias = config.bool_or("use_bias", true)?;
     let layer = depthwise(config, axes, use_bias, config.activation("activation")?)?;
-    let variables = vec![Variable::kernel("kernel", axes), Variable::new("bias")];
+    let variables = vec![Variable::new("kernel"), Variable::new("bias")];
     Ok(Converted::one(layer, 1, Variable::with_bias(variables, use_bias)))
 }
 
@@ -317,11 +317,8 @@ fn separable_conv(config: Config<'_>, axes: usize) -> Result<Converted, Problem>
     let activation = config.activation("activation")?;
     let mut pointwise = Conv::new(config.size("filters")?, vec![1; axes]).activation(activation);
     pointwise.use_bias = use_bias;
-    let variables = vec![
-        Variable::kernel("kernel", axes),
-        Variable::kernel("kernel", axes).part(1),
-        Variable::new("bias").part(1),
-    ];
+    let variables =
+        vec![Variable::new("kernel"), Variable::new("kernel").part(1), Variable::new("bias").part(1)];
     let layers = vec![("depthwise", depthwise.into()), ("", pointwise.into())];
     Ok(Converted::chain(layers, Variable::with_bias(variables, use_bias)))
 }
