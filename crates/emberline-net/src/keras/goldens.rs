@@ -63,11 +63,13 @@ fn tensor(name: &str, shape: Shape, f: impl Fn(f64) -> f64) -> Result<Tensor> {
 /// A layer as a network with the formula's weights.
 fn network(name: &str, case: &Value) -> Result<crate::Network> {
     let settings = case["config"].as_object().context("a layer has settings")?;
-    let inputs: Vec<Shape> = case["inputs"].as_array().into_iter().flatten().map(shape).collect::<Result<_>>()?;
+    let inputs: Vec<Shape> =
+        case["inputs"].as_array().into_iter().flatten().map(shape).collect::<Result<_>>()?;
     let names: Vec<String> = (0..inputs.len()).map(|place| format!("input_{place}")).collect();
     let arguments: Vec<Argument<'_>> =
         names.iter().zip(&inputs).map(|(name, shape)| Argument { name, shape }).collect();
-    let converted = layers::read(class(case), Config::new(settings, 3), &arguments).map_err(anyhow::Error::msg)?;
+    let converted =
+        layers::read(class(case), Config::new(settings, 3), &arguments).map_err(anyhow::Error::msg)?;
 
     let mut builder = NetworkBuilder::new(name);
     let inputs: Vec<_> = names.iter().zip(inputs).map(|(name, shape)| builder.input(name, shape)).collect();
@@ -87,7 +89,8 @@ fn network(name: &str, case: &Value) -> Result<crate::Network> {
     ensure!(arrays.len() == converted.variables.len(), "Keras has the weights {arrays:?}");
     let mut weights = BTreeMap::new();
     for (place, (array, variable)) in arrays.iter().zip(converted.variables).enumerate() {
-        let (variance, from) = (array[0].as_str().is_some_and(|name| name.contains("variance")), shape(&array[1])?);
+        let (variance, from) =
+            (array[0].as_str().is_some_and(|name| name.contains("variance")), shape(&array[1])?);
         let values = |u: f64| if variance { 1.0 + 0.5 * u } else { u };
         let values = tensor(&format!("{name}/weight/{place}"), from, values)?;
         let weight = weight_name(&format!("part_{}", variable.part), variable.weight);
@@ -135,7 +138,8 @@ fn run(runtime: &dyn Runtime, onnx: &[u8], inputs: &[Tensor]) -> Result<Tensor> 
 
 #[test]
 fn every_layer_gives_what_keras_gives() -> Result<()> {
-    let onnx_runtime = OnnxRuntime::find().context("run `cargo xtask setup` to fetch ONNX Runtime's library")?;
+    let onnx_runtime =
+        OnnxRuntime::find().context("run `cargo xtask setup` to fetch ONNX Runtime's library")?;
     let goldens = goldens()?;
     let mut failures = Vec::new();
     let mut lacking = BTreeSet::new();

@@ -178,7 +178,7 @@ pub(crate) fn read(class: &str, config: Config<'_>, inputs: &[Argument<'_>]) -> 
 }
 
 /// Layers that do something while training, to the loss, or to the model's description alone.
-const IDENTITIES: [&str; 32] = [
+const IDENTITIES: [&str; 33] = [
     "ActivityRegularization",
     "AlphaDropout",
     "AugMix",
@@ -192,6 +192,7 @@ const IDENTITIES: [&str; 32] = [
     "RandomColorDegeneration",
     "RandomColorJitter",
     "RandomContrast",
+    "RandomCrop",
     "RandomElasticTransform",
     "RandomErasing",
     "RandomFlip",
@@ -386,6 +387,11 @@ fn einsum_dense(config: Config<'_>) -> Result<Converted, Problem> {
 
 fn embedding(class: &str, config: Config<'_>) -> Result<Converted, Problem> {
     let layer = Embedding { rows: config.size("input_dim")?, features: config.size("output_dim")? };
+    if config.bool_or("mask_zero", false)? {
+        return Err("its setting `mask_zero` makes a mask, which layers behind it would need and which is not followed; \
+                    build it without, and leave padding to the network"
+            .to_owned());
+    }
     let mut variables = vec![Variable::new("embeddings")];
     if class == "ReversibleEmbedding" {
         if config.bool_or("reverse", false)? {
@@ -506,8 +512,11 @@ fn prelu(config: Config<'_>) -> Result<Converted, Problem> {
 fn spectral_normalization(config: Config<'_>, inputs: &[Argument<'_>]) -> Result<Converted, Problem> {
     let (class, settings) = config.layer("layer")?;
     let mut converted = read(class, settings, inputs)?;
-    let within = converted.variables.into_iter().map(|variable| variable.within("layer"));
-    converted.variables = [Variable::unused("vector_u")].into_iter().chain(within).collect();
+    let mut variables: Vec<Variable> =
+        converted.variables.into_iter().map(|variable| variable.within("layer")).collect();
+    // The kernel counts as the wrapper's, too.
+    variables.insert(variables.len().min(1), Variable::unused("vector_u"));
+    converted.variables = variables;
     Ok(converted)
 }
 
@@ -546,8 +555,6 @@ fn reshapes(class: &str, config: Config<'_>, inputs: &[Argument<'_>]) -> Reading
         "RepeatVector" => config.size("n").map(|count| Converted::plain(Layer::RepeatVector { count })),
         "Resizing" => resizing(config),
         "CenterCrop" => center_crop(config),
-        // At inference, as the middle is cut out.
-        "RandomCrop" => center_crop(config),
         _ => return None,
     })
 }
@@ -615,7 +622,9 @@ fn sequences(class: &str, config: Config<'_>, inputs: &[Argument<'_>]) -> Readin
         "RNN" => rnn(config),
         "Bidirectional" => bidirectional(config),
         "Attention" | "AdditiveAttention" => attention(class, config, inputs.len()),
-        "MultiHeadAttention" | "GroupQueryAttention" => multi_head_attention(class, config, inputs),
+        "MultiHeadAttention" | "GroupQueryAttention" | "GroupedQueryAttention" => {
+            multi_head_attention(class, config, inputs)
+        }
         _ => return None,
     })
 }
@@ -756,7 +765,7 @@ fn multi_head_attention(
     if config.get("attention_axes").is_some_and(|axes| *axes != serde_json::json!([1]) && *axes != 1) {
         return Err("attention along other axes than the first is not supported".to_owned());
     }
-    let layer = if class == "GroupQueryAttention" {
+    let layer = if class != "MultiHeadAttention" {
         let heads = config.size("num_query_heads")?;
         let key_value_heads = config.size("num_key_value_heads")?;
         MultiHeadAttention { key_value_heads, ..MultiHeadAttention::new(heads, config.size("head_dim")?) }

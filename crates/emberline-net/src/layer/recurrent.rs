@@ -2,6 +2,9 @@
 
 use super::{Activation, Problem, Shape, attention::sequence_shape, channels};
 
+/// The longest sequence whose steps are written out one by one, as unusual activations need it.
+const WRITTEN_OUT_STEPS_MAX: usize = 1024;
+
 /// What happens in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
@@ -24,9 +27,9 @@ pub struct Recurrent {
     pub cell: Cell,
     /// The size of the state.
     pub units: usize,
-    /// Of the new state's candidate: one of those that ONNX's recurrent operators know.
+    /// Of the new state's candidate.
     pub activation: Activation,
-    /// Of the gates; likewise.
+    /// Of the gates.
     pub recurrent_activation: Activation,
     /// Whether there is a bias.
     pub use_bias: bool,
@@ -54,16 +57,20 @@ impl Recurrent {
         }
     }
 
+    /// Whether the activations are those that ONNX's operators have where none are named.
+    pub(crate) fn is_usual(&self) -> bool {
+        let gates = self.cell == Cell::SimpleRnn || self.recurrent_activation == Activation::Sigmoid;
+        gates && self.activation == Activation::Tanh
+    }
+
     pub(super) fn output_shape(&self, input: &[usize]) -> Result<Shape, Problem> {
         let [steps, _] = sequence_shape(self.kind(), input)?;
-        let gates = match self.cell {
-            Cell::SimpleRnn => Activation::Linear,
-            _ => self.recurrent_activation,
-        };
-        for activation in [self.activation, gates] {
-            if !is_recurrent(activation) {
-                return Err(format!("{activation:?} is no activation that ONNX's {} knows", self.kind()));
-            }
+        if !self.is_usual() && steps > WRITTEN_OUT_STEPS_MAX {
+            return Err(format!(
+                "{} with these activations is written out step by step, which is limited to {WRITTEN_OUT_STEPS_MAX} steps, \
+                 found {steps}",
+                self.kind()
+            ));
         }
         Ok(if self.return_sequences { vec![steps, self.units] } else { vec![self.units] })
     }
@@ -90,15 +97,6 @@ impl Recurrent {
             .saturating_mul(self.units.saturating_add(channels(input)));
         (steps as u64).saturating_mul(per_step as u64)
     }
-}
-
-/// Whether ONNX's recurrent operators have this activation.
-fn is_recurrent(activation: Activation) -> bool {
-    use Activation::{Elu, HardSigmoid, LeakyRelu, Linear, Relu, Sigmoid, Softplus, Softsign, Tanh};
-    matches!(
-        activation,
-        Linear | Relu | Tanh | Sigmoid | HardSigmoid | Softplus | Softsign | Elu { .. } | LeakyRelu { .. }
-    )
 }
 
 /// How the outputs of both directions become one.
@@ -137,7 +135,11 @@ impl Bidirectional {
     pub(super) fn output_shape(&self, input: &[usize]) -> Result<Shape, Problem> {
         let Self { forward, backward, merge } = self;
         let mut shape = forward.output_shape(input)?;
-        if backward.output_shape(input)? != shape || forward.cell != backward.cell || forward.go_backwards {
+        if backward.output_shape(input)? != shape
+            || forward.cell != backward.cell
+            || forward.go_backwards
+            || !backward.go_backwards
+        {
             return Err("the layers of both directions must be alike, and the first go forward".to_owned());
         }
         if let (MergeMode::Concat, Some(features)) = (merge, shape.last_mut()) {

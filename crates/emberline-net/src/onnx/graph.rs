@@ -263,24 +263,9 @@ pub(super) fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.to_owned(), f, r#type: AttributeType::Float.into(), ..Default::default() }
 }
 
-pub(super) fn floats(name: &str, floats: &[f32]) -> AttributeProto {
-    let (name, floats) = (name.to_owned(), floats.to_vec());
-    AttributeProto { name, floats, r#type: AttributeType::Floats.into(), ..Default::default() }
-}
-
 pub(super) fn text(name: &str, text: &str) -> AttributeProto {
     let (name, s) = (name.to_owned(), text.as_bytes().to_vec());
     AttributeProto { name, s, r#type: AttributeType::String.into(), ..Default::default() }
-}
-
-pub(super) fn texts(name: &str, texts: &[&str]) -> AttributeProto {
-    let strings = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-    AttributeProto {
-        name: name.to_owned(),
-        strings,
-        r#type: AttributeType::Strings.into(),
-        ..Default::default()
-    }
 }
 
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {

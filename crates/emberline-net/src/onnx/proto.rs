@@ -63,12 +63,8 @@ pub(super) struct AttributeProto {
     pub(super) i: i64,
     #[prost(bytes = "vec", tag = "4")]
     pub(super) s: Vec<u8>,
-    #[prost(float, repeated, tag = "7")]
-    pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
-    #[prost(bytes = "vec", repeated, tag = "9")]
-    pub(super) strings: Vec<Vec<u8>>,
     #[prost(enumeration = "AttributeType", tag = "20")]
     pub(super) r#type: i32,
 }
@@ -80,9 +76,7 @@ pub(super) enum AttributeType {
     Float = 1,
     Int = 2,
     String = 3,
-    Floats = 6,
     Ints = 7,
-    Strings = 8,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,10 +1,10 @@
 //! Layers that move, repeat or leave out values as ONNX operators.
 
 use super::{
-    graph::{Layout, Value, float, ints, text},
+    graph::{Layout, Value, ints, text},
     layers::Writer,
 };
-use crate::{CenterCrop, Interpolation, Layer, Node, Resizing, UpSampling, ZeroPadding};
+use crate::{CenterCrop, Interpolation, Layer, Node, Resizing, Result, Tensor, UpSampling, ZeroPadding};
 
 impl Writer<'_, '_> {
     pub(super) fn zero_padding(&mut self, layer: &ZeroPadding) -> Value {
@@ -45,7 +45,7 @@ impl Writer<'_, '_> {
         self.value(name, input.layout)
     }
 
-    pub(super) fn up_sampling(&mut self, layer: &UpSampling) -> Value {
+    pub(super) fn up_sampling(&mut self, layer: &UpSampling) -> Result<Value> {
         let input = self.first(0);
         #[expect(clippy::cast_precision_loss, reason = "factors are small")]
         let factors = layer.size.iter().map(|&factor| factor as f32);
@@ -61,16 +61,25 @@ impl Writer<'_, '_> {
                 ];
                 self.op("Resize", &[&input, "", &scales], attributes)
             }
-            interpolation => self.op("Resize", &[&input, "", &scales], interpolated(interpolation)),
+            Interpolation::Bilinear => {
+                self.op("Resize", &[&input, "", &scales], interpolated(layer.interpolation))
+            }
+            Interpolation::Bicubic => {
+                let input = Value { name: input, layout: Layout::First, shape: self.inputs[0].shape.clone() };
+                return self.cubic(&input);
+            }
         };
-        self.value(name, Layout::First)
+        Ok(self.value(name, Layout::First))
     }
 
-    pub(super) fn resizing(&mut self, layer: &Resizing) -> Value {
-        let [height, width, _] = *self.inputs[0].shape.as_slice() else { return self.inputs[0].clone() };
+    pub(super) fn resizing(&mut self, layer: &Resizing) -> Result<Value> {
+        let [height, width, _] = *self.inputs[0].shape.as_slice() else { return Ok(self.inputs[0].clone()) };
         let [(top, rows), (left, columns)] = layer.part(height, width);
         let part = self.cropping(&[(top, height - top - rows), (left, width - left - columns)]);
         let part = Value { shape: vec![rows, columns, self.shape[2]], ..part };
+        if layer.interpolation == Interpolation::Bicubic {
+            return self.cubic(&part);
+        }
         let input = self.graph.laid_out(&part, Layout::First);
         // The batch's size is asked for, for sizes are exact where factors would be rounded.
         let batch = self.plain("Shape", &[&input]);
@@ -78,11 +87,26 @@ impl Writer<'_, '_> {
         let sizes = self.integers("sizes", &[layer.height as i64, layer.width as i64]);
         let sizes = self.op("Concat", &[&batch, &sizes], vec![super::graph::int("axis", 0)]);
         let name = self.op("Resize", &[&input, "", "", &sizes], interpolated(layer.interpolation));
-        self.value(name, Layout::First)
+        Ok(self.value(name, Layout::First))
     }
 
-    pub(super) fn center_crop(&mut self, layer: &CenterCrop) -> Value {
-        let [height, width, _] = *self.inputs[0].shape.as_slice() else { return self.inputs[0].clone() };
+    /// Images to this node's size as products with a matrix on either side. ONNX Runtime's cubic `Resize` can't make images
+    /// smaller where it has moved the channels behind.
+    fn cubic(&mut self, image: &Value) -> Result<Value> {
+        let input = self.graph.laid_out(image, Layout::First);
+        let (&[height, width, _], &[rows, columns, _]) = (image.shape.as_slice(), self.shape.as_slice())
+        else {
+            return Ok(image.clone());
+        };
+        let vertical = self.constant("vertical", &cubic_matrix(height, rows, false)?);
+        let horizontal = self.constant("horizontal", &cubic_matrix(width, columns, true)?);
+        let resized = self.plain("MatMul", &[&vertical, &input]);
+        let name = self.plain("MatMul", &[&resized, &horizontal]);
+        Ok(self.value(name, Layout::First))
+    }
+
+    pub(super) fn center_crop(&mut self, layer: &CenterCrop) -> Result<Value> {
+        let [height, width, _] = *self.inputs[0].shape.as_slice() else { return Ok(self.inputs[0].clone()) };
         let &CenterCrop { height: rows, width: columns } = layer;
         if height < rows || width < columns {
             let interpolation = Interpolation::Bilinear;
@@ -91,7 +115,7 @@ impl Writer<'_, '_> {
             return self.resizing(&resizing);
         }
         let (top, left) = ((height - rows) / 2, (width - columns) / 2);
-        self.cropping(&[(top, height - rows - top), (left, width - columns - left)])
+        Ok(self.cropping(&[(top, height - rows - top), (left, width - columns - left)]))
     }
 
     pub(super) fn permute(&mut self, axes: &[usize]) -> Value {
@@ -110,28 +134,47 @@ impl Writer<'_, '_> {
     }
 
     fn floats(&mut self, name: &str, values: &[f32]) -> String {
-        match crate::Tensor::new(vec![values.len()], values.to_vec()) {
+        match Tensor::new(vec![values.len()], values.to_vec()) {
             Ok(tensor) => self.constant(name, &tensor),
             Err(_) => String::new(),
         }
     }
 }
 
+/// The shares that values along an axis have in those of another size: `[to, from]`, or the transposed. As `tf.image.resize`
+/// has it: pixel centres at halves, shares of places beyond the border given to the others.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "sizes of images, and 32-bit tensors"
+)]
+fn cubic_matrix(from: usize, to: usize, transposed: bool) -> Result<Tensor> {
+    const A: f64 = -0.5;
+    let share = |distance: f64| match distance.abs() {
+        x if x <= 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => A * (((x - 5.0) * x + 8.0) * x - 4.0),
+        _ => 0.0,
+    };
+    let row = |place: usize| -> Vec<f64> {
+        let centre = (place as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+        let shares: Vec<f64> = (0..from).map(|other| share(centre - other as f64)).collect();
+        let sum: f64 = shares.iter().sum();
+        shares.into_iter().map(|share| share / sum).collect()
+    };
+    let rows: Vec<Vec<f64>> = (0..to).map(row).collect();
+    let at = |i: usize| if transposed { rows[i % to][i / to] } else { rows[i / from][i % from] };
+    let shape = if transposed { vec![from, to] } else { vec![to, from] };
+    let data = (0..from * to).map(|i| at(i) as f32).collect();
+    Tensor::new(shape, data)
+}
+
 /// How `Resize` finds values as `tf.image.resize` does: pixel centres at halves.
 fn interpolated(interpolation: Interpolation) -> Vec<super::proto::AttributeProto> {
-    let mode = match interpolation {
-        Interpolation::Nearest => "nearest",
-        Interpolation::Bilinear => "linear",
-        Interpolation::Bicubic => "cubic",
-    };
-    let mut attributes = vec![text("mode", mode), text("coordinate_transformation_mode", "half_pixel")];
+    let half = text("coordinate_transformation_mode", "half_pixel");
     match interpolation {
-        Interpolation::Nearest => attributes.push(text("nearest_mode", "round_prefer_ceil")),
-        Interpolation::Bicubic => {
-            attributes.push(float("cubic_coeff_a", -0.5));
-            attributes.push(super::graph::int("exclude_outside", 1));
+        Interpolation::Nearest => {
+            vec![text("mode", "nearest"), half, text("nearest_mode", "round_prefer_ceil")]
         }
-        Interpolation::Bilinear => {}
+        Interpolation::Bilinear | Interpolation::Bicubic => vec![text("mode", "linear"), half],
     }
-    attributes
 }
