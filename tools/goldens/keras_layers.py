@@ -305,6 +305,7 @@ def identities():
         L.RandomElasticTransform(), L.RandomErasing(), L.RandomFlip(), L.RandomGaussianBlur(), L.RandomGrayscale(), L.RandomHue(0.5),
         L.RandomInvert(), L.RandomPerspective(), L.RandomPosterization(4), L.RandomRotation(0.5), L.RandomSaturation(0.5),
         L.RandomSharpness(0.5), L.RandomShear(), L.RandomTranslation(0.5, 0.5), L.RandomZoom(0.5), L.CutMix(), L.MixUp(),
+        L.Equalization(), L.Solarization(0.5, 0.5),
     ):
         case(layer, shape, call=off)
 

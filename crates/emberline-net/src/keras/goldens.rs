@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     config::Config,
-    layers::{self, Argument, Source, Stored},
+    layers::{self, Argument, LIMITS, REFUSED, Source, Stored},
 };
 use crate::{
     NetworkBuilder, OnnxOptions, OnnxRuntime, PrepareOptions, Runtime, Shape, Tensor, TractRuntime,
@@ -23,8 +23,10 @@ const GOLDENS: &str = include_str!("../../tests/fixtures/keras_layers.json");
 /// The greatest difference, as a share of the greatest value expected: about a hundred roundings of 2^-24.
 const CLOSE: f32 = 1e-5;
 
-/// Classes of which `tract` lacks operators for some cases; ONNX Runtime runs all.
-const TRACT_LACKS: [&str; 0] = [];
+/// Where the table is.
+fn table_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/keras-layers.md")
+}
 
 fn goldens() -> Result<Value> {
     Ok(serde_json::from_str(GOLDENS)?)
@@ -155,7 +157,6 @@ fn every_layer_gives_what_keras_gives() -> Result<()> {
                     let far = difference_of(&found)?;
                     ensure!(far <= CLOSE, "in tract differs by {far:e}");
                 }
-                Err(error) if TRACT_LACKS.contains(&class(case)) => drop(error),
                 Err(error) => bail!("in tract: {:.200}", error.to_string()),
             }
             Ok(())
@@ -166,5 +167,60 @@ fn every_layer_gives_what_keras_gives() -> Result<()> {
         }
     }
     ensure!(failures.is_empty(), "{} fail:\n{}\n{lacking:?}", failures.len(), failures.join("\n"));
+    Ok(())
+}
+
+/// What is said of every class of `keras.layers`, by its names there.
+fn table(goldens: &Value) -> Result<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, case) in cases(goldens) {
+        *counts.entry(class(case)).or_default() += 1;
+    }
+    let names: BTreeMap<String, String> = serde_json::from_value(goldens["names"].clone())?;
+    let find = |list: &[(&'static str, &'static str)], class: &str| {
+        list.iter().find(|(listed, _)| *listed == class).map(|(_, text)| *text)
+    };
+    let (mut rows, mut supported, mut refused) = (String::new(), 0, 0);
+    for (name, class) in &names {
+        let alias = if name == class { String::new() } else { format!("`{class}` by another name; ") };
+        let limit = find(&LIMITS, class);
+        let row = match (counts.get(class.as_str()), find(&REFUSED, class)) {
+            (Some(count), None) => {
+                supported += 1;
+                format!("yes | {count} | {alias}{}", limit.unwrap_or_default())
+            }
+            (None, None) if limit.is_some() => {
+                supported += 1;
+                format!("yes | | {alias}{}", limit.unwrap_or_default())
+            }
+            (None, Some(reason)) => {
+                let settings = serde_json::Map::new();
+                ensure!(layers::read(class, Config::new(&settings, 3), &[]).is_err(), "{class} is read");
+                refused += 1;
+                format!("no | | {alias}{reason}")
+            }
+            (count, reason) => bail!("{class} has {count:?} cases, and is refused for {reason:?}"),
+        };
+        rows.push_str(&format!("| {name} | {} |\n", row.trim_end_matches("; ")));
+    }
+    let version = goldens["keras"].as_str().unwrap_or_default();
+    Ok(format!(
+        "# Layers of Keras\n\nWhat becomes of the {} classes in `keras.layers` of Keras {version} when a model file is read: \
+         {supported} are supported, {refused} are not\nand are refused by name. A number says in how many settings real Keras and \
+         this library were compared, within {CLOSE:e} of\nthe greatest value, in ONNX Runtime and in tract. Written by a test of \
+         `emberline-net`, `the_table_of_layers_is_true`.\n\n| layer | supported | compared | what to know |\n|---|---|---|---|\n{rows}",
+        names.len()
+    ))
+}
+
+/// `EMBERLINE_WRITE_DOCS=1 cargo test -p emberline-net --lib table` writes it anew.
+#[test]
+fn the_table_of_layers_is_true() -> Result<()> {
+    let table = table(&goldens()?)?;
+    if std::env::var_os("EMBERLINE_WRITE_DOCS").is_some() {
+        std::fs::write(table_path(), &table)?;
+    }
+    let written = std::fs::read_to_string(table_path())?;
+    ensure!(written == table, "docs/keras-layers.md is stale: run this test with EMBERLINE_WRITE_DOCS=1");
     Ok(())
 }

@@ -178,11 +178,12 @@ pub(crate) fn read(class: &str, config: Config<'_>, inputs: &[Argument<'_>]) -> 
 }
 
 /// Layers that do something while training, to the loss, or to the model's description alone.
-const IDENTITIES: [&str; 33] = [
+const IDENTITIES: [&str; 35] = [
     "ActivityRegularization",
     "AlphaDropout",
     "AugMix",
     "CutMix",
+    "Equalization",
     "GaussianDropout",
     "GaussianNoise",
     "Identity",
@@ -208,6 +209,7 @@ const IDENTITIES: [&str; 33] = [
     "RandomShear",
     "RandomTranslation",
     "RandomZoom",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
@@ -854,13 +856,13 @@ fn unknown(class: &str) -> Problem {
 }
 
 /// The classes of `keras.layers` that are not supported, and why.
-const REFUSED: [(&str, &str); 24] = [
+pub(super) const REFUSED: [(&str, &str); 23] = [
     ("Lambda", "it holds Python code, which is never run"),
     ("FlaxLayer", "it holds Python code, which is never run"),
     ("JaxLayer", "it holds Python code, which is never run"),
     ("TFSMLayer", "it refers to a TensorFlow program outside the file"),
     ("TorchModuleWrapper", "it holds a pickled PyTorch module, which is never run"),
-    ("Masking", "masks are not followed, and a layer behind it would give other values"),
+    ("Masking", "masks are not followed, and layers behind it would give other values"),
     ("ConvLSTM1D", "ONNX has no recurrent operator with convolutions"),
     ("ConvLSTM2D", "ONNX has no recurrent operator with convolutions"),
     ("ConvLSTM3D", "ONNX has no recurrent operator with convolutions"),
@@ -870,15 +872,47 @@ const REFUSED: [(&str, &str); 24] = [
     ("TextVectorization", "values are numbers here, not text"),
     ("MelSpectrogram", "it belongs to sound"),
     ("STFTSpectrogram", "it belongs to sound"),
-    ("AutoContrast", "it is a step of data augmentation that changes images at inference, too"),
+    ("AutoContrast", "it is data augmentation that changes images at inference, too"),
     ("ContrastLimitedAdaptiveHistogramEqualization", "its histograms have no operator in ONNX"),
-    ("Equalization", "its histograms have no operator in ONNX"),
-    ("Solarization", "it is a step of data augmentation that changes images at inference, too"),
     ("MaxNumBoundingBoxes", "it changes bounding boxes, not values"),
     ("Pipeline", "it holds layers of data augmentation; put those into the model one by one"),
-    ("LSTMCell", "it is one step; a recurrent layer holds it"),
-    ("GRUCell", "it is one step; a recurrent layer holds it"),
-    ("SimpleRNNCell", "it is one step; a recurrent layer holds it"),
+    ("Layer", "it is what other layers are made from, and computes nothing"),
+    ("Wrapper", "it is what other layers are made from, and computes nothing"),
+    ("InputSpec", "it is no layer"),
+    ("StackedRNNCells", "it is part of another layer, `RNN`, where it is supported"),
+];
+
+/// What is refused of layers that are supported.
+#[cfg(test)]
+pub(super) const LIMITS: [(&str, &str); 22] = [
+    ("Activation", "all of `keras.activations` that need no further arguments; `glu` as a layer of its own"),
+    ("Bidirectional", "around LSTM, GRU and SimpleRNN; `merge_mode=None` is refused"),
+    ("CategoryEncoding", "weights of counts are refused"),
+    ("Conv1DTranspose", "dilation is not compared, as TensorFlow can't run it on a CPU"),
+    ("Discretization", "`output_mode=\"int\"` with given or learned boundaries"),
+    ("Embedding", "`mask_zero=True` is refused, as masks are not followed"),
+    ("GRU", "states in and out, `stateful` and masks are refused"),
+    ("GRUCell", "within `RNN`"),
+    ("GroupedQueryAttention", "gates, sliding windows and scores as a second output are refused"),
+    ("InputLayer", "as an input of the network"),
+    (
+        "IntegerLookup",
+        "`output_mode=\"int\"`, the vocabulary among the settings, one place for unknown numbers",
+    ),
+    ("LSTM", "states in and out, `stateful` and masks are refused"),
+    ("LSTMCell", "within `RNN`"),
+    (
+        "MultiHeadAttention",
+        "over one axis of tokens; masks as inputs, gates, sliding windows and scores as a second output are refused",
+    ),
+    ("RNN", "of the cells of LSTM, GRU and SimpleRNN, up to eight one on another"),
+    ("Resizing", "nearest, bilinear and bicubic; padding and antialiasing are refused"),
+    ("ReversibleEmbedding", "from words to vectors"),
+    ("SimpleRNN", "states in and out, `stateful` and masks are refused"),
+    ("SimpleRNNCell", "within `RNN`"),
+    ("SpectralNormalization", "as the layer within, whose stored kernel is normalised"),
+    ("TimeDistributed", "around layers of one input that are supported"),
+    ("UpSampling2D", "nearest, bilinear and bicubic"),
 ];
 
 /// A layer that is a function of every value; `None` for other classes.

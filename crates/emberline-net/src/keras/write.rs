@@ -319,39 +319,108 @@ type Described = Vec<(&'static str, Value, &'static str)>;
 fn describe(layer: &Layer) -> Result<Described, Problem> {
     let one = |class, settings| Ok(vec![(class, settings, "")]);
     match layer {
-        Layer::Conv(conv) => {
-            let layer_kind = layer.kind();
-            let layer = conv;
-            let settings = json!({
-                "filters": layer.filters,
-                "kernel_size": layer.kernel,
-                "strides": layer.strides,
-                "padding": padding(layer.padding),
-                "dilation_rate": layer.dilation,
-                "groups": layer.groups,
-                "use_bias": layer.use_bias,
-                "activation": activation(layer.activation)?,
-            });
-            Ok(bordered(layer.padding, layer_kind, settings))
-        }
-        Layer::DepthwiseConv(wise) => {
-            let layer_kind = layer.kind();
-            let layer = wise;
-            let settings = json!({
-                "kernel_size": layer.kernel,
-                "strides": layer.strides,
-                "padding": padding(layer.padding),
-                "dilation_rate": layer.dilation,
-                "depth_multiplier": layer.depth_multiplier,
-                "use_bias": layer.use_bias,
-                "activation": activation(layer.activation)?,
-            });
-            Ok(bordered(layer.padding, layer_kind, settings))
-        }
         Layer::Dense(layer) => {
             let activation = activation(layer.activation)?;
             one("Dense", json!({"units": layer.units, "use_bias": layer.use_bias, "activation": activation}))
         }
+        Layer::Rescaling(layer) => {
+            let value = |values: &[f32]| if let [value] = values { json!(value) } else { json!(values) };
+            one("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
+        }
+        Layer::Activation(Activation::LeakyRelu { slope }) => {
+            one("LeakyReLU", json!({"negative_slope": slope}))
+        }
+        Layer::Activation(Activation::Elu { alpha }) => one("ELU", json!({"alpha": alpha})),
+        Layer::Activation(function) => one("Activation", json!({"activation": activation(*function)?})),
+        Layer::Softmax { axes: summed } => one("Softmax", json!({"axis": axes(summed)})),
+        Layer::PRelu { shared_axes } => one("PReLU", json!({"shared_axes": shared_axes})),
+        Layer::Embedding(layer) => {
+            one("Embedding", json!({"input_dim": layer.rows, "output_dim": layer.features}))
+        }
+        Layer::RepeatVector { count } => one("RepeatVector", json!({"n": count})),
+        Layer::Identity => one("Identity", json!({})),
+        Layer::Flatten => one("Flatten", json!({})),
+        Layer::Reshape(layer) => one("Reshape", json!({"target_shape": layer.shape})),
+        Layer::Permute { axes } => {
+            let dims: Vec<usize> = axes.iter().map(|axis| axis + 1).collect();
+            one("Permute", json!({"dims": dims}))
+        }
+        Layer::Dropout { rate } => one("Dropout", json!({"rate": rate})),
+        Layer::Add | Layer::Subtract | Layer::Multiply | Layer::Average | Layer::Maximum | Layer::Minimum => {
+            one(layer.kind(), json!({}))
+        }
+        Layer::Concatenate { axis } => one("Concatenate", json!({"axis": axis})),
+        Layer::Dot(layer) => one("Dot", json!({"axes": layer.axes, "normalize": layer.normalize})),
+        Layer::MultiHeadAttention(layer) if !layer.causal && layer.heads == layer.key_value_heads => one(
+            "MultiHeadAttention",
+            json!({
+                "num_heads": layer.heads,
+                "key_dim": layer.key_dim,
+                "value_dim": layer.value_dim,
+                "output_shape": layer.features,
+                "use_bias": layer.use_bias,
+            }),
+        ),
+        layer => match described_windows(layer)?.or_else(|| described_normalisation(layer)) {
+            Some(described) => Ok(described),
+            None => Err(format!(
+                "a layer of kind {} can't be written for Keras; write the network as ONNX",
+                layer.kind()
+            )),
+        },
+    }
+}
+
+/// Layers whose windows or borders go over the axes before the channels; `None` for others.
+fn described_windows(layer: &Layer) -> Result<Option<Described>, Problem> {
+    let one = |class, settings| vec![(class, settings, "")];
+    Ok(Some(match layer {
+        Layer::Conv(conv) => {
+            let activation = activation(conv.activation)?;
+            let settings = json!({
+                "filters": conv.filters,
+                "kernel_size": conv.kernel,
+                "strides": conv.strides,
+                "padding": padding(conv.padding),
+                "dilation_rate": conv.dilation,
+                "groups": conv.groups,
+                "use_bias": conv.use_bias,
+                "activation": activation,
+            });
+            bordered(conv.padding, layer.kind(), settings)
+        }
+        Layer::DepthwiseConv(wise) => {
+            let activation = activation(wise.activation)?;
+            let settings = json!({
+                "kernel_size": wise.kernel,
+                "strides": wise.strides,
+                "padding": padding(wise.padding),
+                "dilation_rate": wise.dilation,
+                "depth_multiplier": wise.depth_multiplier,
+                "use_bias": wise.use_bias,
+                "activation": activation,
+            });
+            bordered(wise.padding, layer.kind(), settings)
+        }
+        Layer::ZeroPadding(border) => one(layer.kind(), json!({"padding": ends(&border.pads)})),
+        Layer::Cropping(border) => one(layer.kind(), json!({"cropping": ends(&border.crops)})),
+        Layer::MaxPooling(settings) | Layer::AveragePooling(settings) => {
+            one(layer.kind(), pooling(settings)?)
+        }
+        Layer::GlobalAveragePooling(settings) | Layer::GlobalMaxPooling(settings) => {
+            one(layer.kind(), json!({"keepdims": settings.keepdims}))
+        }
+        Layer::AdaptiveAveragePooling(settings) | Layer::AdaptiveMaxPooling(settings) => {
+            one(layer.kind(), json!({"output_size": settings.output_size}))
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// Normalisations; `None` for other layers.
+fn described_normalisation(layer: &Layer) -> Option<Described> {
+    let one = |class, settings| vec![(class, settings, "")];
+    Some(match layer {
         Layer::BatchNormalization(layer) => one(
             "BatchNormalization",
             json!({"axis": layer.axis, "epsilon": layer.epsilon, "scale": layer.scale, "center": layer.center}),
@@ -382,60 +451,8 @@ fn describe(layer: &Layer) -> Result<Described, Problem> {
                 "center": layer.center,
             }),
         ),
-        Layer::Rescaling(layer) => {
-            let value = |values: &[f32]| if let [value] = values { json!(value) } else { json!(values) };
-            one("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
-        }
-        Layer::Activation(Activation::LeakyRelu { slope }) => {
-            one("LeakyReLU", json!({"negative_slope": slope}))
-        }
-        Layer::Activation(Activation::Elu { alpha }) => one("ELU", json!({"alpha": alpha})),
-        Layer::Activation(function) => one("Activation", json!({"activation": activation(*function)?})),
-        Layer::ZeroPadding(border) => one(layer.kind(), json!({"padding": ends(&border.pads)})),
-        Layer::Cropping(border) => one(layer.kind(), json!({"cropping": ends(&border.crops)})),
-        Layer::MaxPooling(settings) | Layer::AveragePooling(settings) => {
-            one(layer.kind(), pooling(settings)?)
-        }
-        Layer::GlobalAveragePooling(settings) | Layer::GlobalMaxPooling(settings) => {
-            one(layer.kind(), json!({"keepdims": settings.keepdims}))
-        }
-        Layer::AdaptiveAveragePooling(settings) | Layer::AdaptiveMaxPooling(settings) => {
-            one(layer.kind(), json!({"output_size": settings.output_size}))
-        }
-        Layer::Softmax { axes: summed } => one("Softmax", json!({"axis": axes(summed)})),
-        Layer::PRelu { shared_axes } => one("PReLU", json!({"shared_axes": shared_axes})),
-        Layer::Embedding(layer) => {
-            one("Embedding", json!({"input_dim": layer.rows, "output_dim": layer.features}))
-        }
-        Layer::RepeatVector { count } => one("RepeatVector", json!({"n": count})),
-        Layer::Identity => one("Identity", json!({})),
-        Layer::Flatten => one("Flatten", json!({})),
-        Layer::Reshape(layer) => one("Reshape", json!({"target_shape": layer.shape})),
-        Layer::Permute { axes } => {
-            let dims: Vec<usize> = axes.iter().map(|axis| axis + 1).collect();
-            one("Permute", json!({"dims": dims}))
-        }
-        Layer::Dropout { rate } => one("Dropout", json!({"rate": rate})),
-        Layer::Add | Layer::Subtract | Layer::Multiply | Layer::Average | Layer::Maximum | Layer::Minimum => {
-            one(layer.kind(), json!({}))
-        }
-        Layer::Concatenate { axis } => one("Concatenate", json!({"axis": axis})),
-        Layer::Dot(layer) => one("Dot", json!({"axes": layer.axes, "normalize": layer.normalize})),
-        Layer::MultiHeadAttention(layer) if !layer.causal && layer.heads == layer.key_value_heads => one(
-            "MultiHeadAttention",
-            json!({
-                "num_heads": layer.heads,
-                "key_dim": layer.key_dim,
-                "value_dim": layer.value_dim,
-                "output_shape": layer.features,
-                "use_bias": layer.use_bias,
-            }),
-        ),
-        other => Err(format!(
-            "a layer of kind {} can't be written for Keras; write the network as ONNX",
-            other.kind()
-        )),
-    }
+        _ => return None,
+    })
 }
 
 /// A layer with padding by given numbers, which Keras has as a layer of its own.

@@ -204,36 +204,8 @@ impl Layer {
             Self::Activation(_) | Self::Glu => "Activation",
             Self::Softmax { .. } => "Softmax",
             Self::PRelu { .. } => "PReLU",
-            Self::ZeroPadding(layer) => {
-                of_axes(["ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"], layer.pads.len())
-            }
-            Self::Cropping(layer) => of_axes(["Cropping1D", "Cropping2D", "Cropping3D"], layer.crops.len()),
-            Self::UpSampling(layer) => {
-                of_axes(["UpSampling1D", "UpSampling2D", "UpSampling3D"], layer.size.len())
-            }
             Self::Resizing(_) => "Resizing",
             Self::CenterCrop(_) => "CenterCrop",
-            Self::MaxPooling(layer) => {
-                of_axes(["MaxPooling1D", "MaxPooling2D", "MaxPooling3D"], layer.window.len())
-            }
-            Self::AveragePooling(layer) => {
-                of_axes(["AveragePooling1D", "AveragePooling2D", "AveragePooling3D"], layer.window.len())
-            }
-            Self::GlobalAveragePooling(layer) => of_axes(
-                ["GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"],
-                layer.dimensions,
-            ),
-            Self::GlobalMaxPooling(layer) => {
-                of_axes(["GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"], layer.dimensions)
-            }
-            Self::AdaptiveAveragePooling(layer) => of_axes(
-                ["AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D"],
-                layer.output_size.len(),
-            ),
-            Self::AdaptiveMaxPooling(layer) => of_axes(
-                ["AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"],
-                layer.output_size.len(),
-            ),
             Self::Flatten => "Flatten",
             Self::Reshape(_) => "Reshape",
             Self::Permute { .. } => "Permute",
@@ -260,7 +232,40 @@ impl Layer {
             Self::Discretization(_) => "Discretization",
             Self::CategoryEncoding(_) => "CategoryEncoding",
             Self::IntegerLookup(_) => "IntegerLookup",
+            _ => self.kind_by_axes(),
         }
+    }
+
+    /// Of the layers that Keras has for each number of axes.
+    fn kind_by_axes(&self) -> &'static str {
+        let (names, axes) = match self {
+            Self::ZeroPadding(layer) => {
+                (["ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"], layer.pads.len())
+            }
+            Self::Cropping(layer) => (["Cropping1D", "Cropping2D", "Cropping3D"], layer.crops.len()),
+            Self::UpSampling(layer) => (["UpSampling1D", "UpSampling2D", "UpSampling3D"], layer.size.len()),
+            Self::MaxPooling(layer) => (["MaxPooling1D", "MaxPooling2D", "MaxPooling3D"], layer.window.len()),
+            Self::AveragePooling(layer) => {
+                (["AveragePooling1D", "AveragePooling2D", "AveragePooling3D"], layer.window.len())
+            }
+            Self::GlobalAveragePooling(layer) => (
+                ["GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"],
+                layer.dimensions,
+            ),
+            Self::GlobalMaxPooling(layer) => {
+                (["GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"], layer.dimensions)
+            }
+            Self::AdaptiveAveragePooling(layer) => (
+                ["AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D"],
+                layer.output_size.len(),
+            ),
+            Self::AdaptiveMaxPooling(layer) => (
+                ["AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"],
+                layer.output_size.len(),
+            ),
+            _ => (["layer"; 3], 1),
+        };
+        names.get(axes.wrapping_sub(1)).copied().unwrap_or(names[1])
     }
 
     /// The shape of the output, given the shapes of the inputs.
@@ -444,11 +449,6 @@ into_layer!(
     CategoryEncoding,
     IntegerLookup
 );
-
-/// The name for this number of axes.
-fn of_axes(names: [&'static str; 3], axes: usize) -> &'static str {
-    names.get(axes.wrapping_sub(1)).copied().unwrap_or(names[1])
-}
 
 /// The last axis of a shape.
 pub(crate) fn channels(shape: &[usize]) -> usize {

@@ -65,28 +65,32 @@ impl Writer<'_, '_> {
             }
             Activation::Gelu => self.gelu(x),
             Activation::GeluTanh => self.gelu_tanh(x),
-            Activation::Squareplus { b } => {
-                let (b, half) = (self.scalar("b", b), self.scalar("half", 0.5));
-                let square = self.plain("Mul", &[x, x]);
-                let shifted = self.plain("Add", &[&square, &b]);
-                let root = self.plain("Sqrt", &[&shifted]);
-                let sum = self.plain("Add", &[x, &root]);
-                self.plain("Mul", &[&sum, &half])
-            }
-            Activation::SparsePlus => {
-                // With c = clip(x, -1, 1), the square of (c + 1) / 2, and what x exceeds 1 by.
-                let (half, one) = (self.scalar("half", 0.5), self.scalar("one", 1.0));
-                let within = self.clipped(x, -1.0, 1.0);
-                let sum = self.plain("Add", &[&within, &one]);
-                let root = self.plain("Mul", &[&sum, &half]);
-                let square = self.plain("Mul", &[&root, &root]);
-                let excess = self.plain("Sub", &[x, &one]);
-                let excess = self.plain("Relu", &[&excess]);
-                self.plain("Add", &[&square, &excess])
-            }
+            Activation::Squareplus { b } => self.squareplus(x, b),
+            Activation::SparsePlus => self.sparse_plus(x),
             Activation::Threshold { threshold, value } => self.passed(x, threshold, x, value),
         };
         Value { name, ..input }
+    }
+
+    fn squareplus(&mut self, x: &str, b: f32) -> String {
+        let (b, half) = (self.scalar("b", b), self.scalar("half", 0.5));
+        let square = self.plain("Mul", &[x, x]);
+        let shifted = self.plain("Add", &[&square, &b]);
+        let root = self.plain("Sqrt", &[&shifted]);
+        let sum = self.plain("Add", &[x, &root]);
+        self.plain("Mul", &[&sum, &half])
+    }
+
+    fn sparse_plus(&mut self, x: &str) -> String {
+        // With c = clip(x, -1, 1), the square of (c + 1) / 2, and what x exceeds 1 by.
+        let (half, one) = (self.scalar("half", 0.5), self.scalar("one", 1.0));
+        let within = self.clipped(x, -1.0, 1.0);
+        let sum = self.plain("Add", &[&within, &one]);
+        let root = self.plain("Mul", &[&sum, &half]);
+        let square = self.plain("Mul", &[&root, &root]);
+        let excess = self.plain("Sub", &[x, &one]);
+        let excess = self.plain("Relu", &[&excess]);
+        self.plain("Add", &[&square, &excess])
     }
 
     fn clipped(&mut self, x: &str, low: f32, high: f32) -> String {

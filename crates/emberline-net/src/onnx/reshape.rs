@@ -156,7 +156,9 @@ fn cubic_matrix(from: usize, to: usize, transposed: bool) -> Result<Tensor> {
         _ => 0.0,
     };
     let row = |place: usize| -> Vec<f64> {
-        let centre = (place as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+        let exact = (place as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+        // TensorFlow looks the polynomials up in a table of so many places between two pixels.
+        let centre = exact.floor() + ((exact - exact.floor()) * 1024.0).round() / 1024.0;
         let shares: Vec<f64> = (0..from).map(|other| share(centre - other as f64)).collect();
         let sum: f64 = shares.iter().sum();
         shares.into_iter().map(|share| share / sum).collect()
