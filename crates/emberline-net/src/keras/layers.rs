@@ -849,6 +849,9 @@ fn unknown(class: &str) -> Problem {
     let class: String = class.chars().take(80).collect();
     let hint = "rebuild the model with layers that are known, or export it to ONNX (`model.export(\"model.onnx\", \
                 format=\"onnx\")`)";
+    if class == "Lambda" {
+        return format!("a Lambda layer holds Python code, which is never run; {hint}");
+    }
     match REFUSED.iter().find(|(refused, _)| *refused == class) {
         Some((_, reason)) => format!("layers of class `{class}` are not supported: {reason}; {hint}"),
         None => format!("layers of class `{class}` are not supported; {hint}"),
