@@ -703,7 +703,12 @@ fn rnn(config: Config<'_>) -> Result<Converted, Problem> {
         };
         let owner = match cells.len() {
             1 => "cell".to_owned(),
-            _ => format!("cell/cells/{place}"),
+            // In a `.keras` file, lists are numbered by class.
+            _ => {
+                let same = cells[..place].iter().filter(|(other, _)| *other == *class).count();
+                let number = if same == 0 { String::new() } else { format!("_{same}") };
+                format!("cell/cells/{}{number}", super::graph::snake_case(class))
+            }
         };
         variables.extend(
             recurrent_variables(&layer, names, &owner).into_iter().map(|variable| variable.part(place)),
