@@ -1,0 +1,4 @@
+//! Keras' model files: what is in them, as a [`Network`](crate::Network).
+
+mod config;
+pub(crate) mod layers;
