@@ -39,8 +39,8 @@ mod error;
 mod file;
 pub mod h5;
 mod home;
-#[expect(dead_code, reason = "its readers follow")]
-mod keras;
+
+pub mod keras;
 mod layer;
 mod network;
 mod onnx;

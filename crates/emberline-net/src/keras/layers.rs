@@ -272,7 +272,7 @@ fn depthwise(config: Config<'_>, use_bias: bool, activation: Activation) -> Resu
 fn depthwise_conv(config: Config<'_>) -> Result<Converted, Problem> {
     let use_bias = config.bool_or("use_bias", true)?;
     let layer = depthwise(config, use_bias, config.activation("activation")?)?;
-    let variables = vec![Variable::kernel("kernel", 2), Variable::new("bias")];
+    let variables = vec![Variable::new("kernel"), Variable::new("bias")];
     Ok(Converted::one(layer, 1, Variable::with_bias(variables, use_bias)))
 }
 
@@ -281,11 +281,8 @@ fn separable_conv(config: Config<'_>) -> Result<Converted, Problem> {
     let depthwise = depthwise(config, false, Activation::Linear)?;
     let mut pointwise = Conv2D::new(config.size("filters")?, 1).activation(config.activation("activation")?);
     pointwise.use_bias = use_bias;
-    let variables = vec![
-        Variable::kernel("kernel", 2),
-        Variable::kernel("kernel", 2).part(1),
-        Variable::new("bias").part(1),
-    ];
+    let variables =
+        vec![Variable::new("kernel"), Variable::new("kernel").part(1), Variable::new("bias").part(1)];
     let layers = vec![("depthwise", depthwise.into()), ("", pointwise.into())];
     Ok(Converted::chain(layers, Variable::with_bias(variables, use_bias)))
 }

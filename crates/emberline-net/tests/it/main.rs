@@ -3,6 +3,7 @@
 mod conformance;
 mod graph;
 mod h5;
+mod keras;
 mod library;
 mod pth;
 mod pytorch;
