@@ -43,16 +43,16 @@ def fill(model):
         weight.assign(np.abs(value) + 0.5 if "variance" in weight.name else value)
 
 
-def record(name, model, inputs):
-    if "channels_first" in json.dumps(model.get_config()):
-        # Without XLA, TensorFlow has no such convolutions on the CPU.
-        model.compile(jit_compile=True)
-    outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+def keep(name, inputs, outputs):
     for i, value in enumerate(inputs):
-        values[f"{name}/input_{i}"] = value
+        values[f"{name}/input_{i}"] = np.ascontiguousarray(value)
     for i, value in enumerate(outputs):
         values[f"{name}/output_{i}"] = np.ascontiguousarray(value)
+
+
+def record(name, model, inputs):
+    outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    keep(name, inputs, outputs if isinstance(outputs, (list, tuple)) else [outputs])
 
 
 def save(paths, model):
@@ -119,18 +119,35 @@ def nested(K, L):
     return K.Model([first, second], [L.Add(name="add")([one[0], two, again[1]]), again[0]], name="outer")
 
 
-def channels_first():
-    image = L.Input((3, 8, 6), name="image")
-    first = {"data_format": "channels_first"}
-    x = L.Conv2D(4, 3, name="conv", **first)(image)
-    x = L.BatchNormalization(axis=1, name="norm")(x)
+def over_channels(order):
+    """One model with its channels first or last."""
+    shape, axis = ((3, 8, 6), 1) if order == "channels_first" else ((8, 6, 3), -1)
+    order = {"data_format": order}
+    image = L.Input(shape, name="image")
+    x = L.Conv2D(4, 3, name="conv", **order)(image)
+    x = L.BatchNormalization(axis=axis, name="norm")(x)
     x = L.Activation("relu", name="relu")(x)
-    side = L.Conv2D(2, 1, name="side", **first)(x)
-    x = L.Concatenate(axis=1, name="both")([x, side])
-    pooled = L.MaxPooling2D(2, name="pool", **first)(x)
-    flat = L.Dense(3, name="scores")(L.Flatten(name="flat")(pooled))
-    mean = L.GlobalAveragePooling2D(name="mean", **first)(pooled)
+    side = L.Conv2D(2, 1, name="side", **order)(x)
+    x = L.Concatenate(axis=axis, name="both")([x, side])
+    pooled = L.MaxPooling2D(2, name="pool", **order)(x)
+    turned = pooled if axis == 1 else L.Permute((3, 1, 2))(pooled)
+    flat = L.Dense(3, name="scores")(L.Flatten(name="flat")(turned))
+    mean = L.GlobalAveragePooling2D(name="mean", **order)(pooled)
     return keras.Model(image, [flat, pooled, L.Dense(2, name="means")(mean)], name="first")
+
+
+def channels_first():
+    """TensorFlow has no convolutions over channels first on the CPU, and with XLA adds their biases along the wrong axis (2.21); so the
+    answers are those of the same model over channels last."""
+    model, twin = over_channels("channels_first"), over_channels("channels_last")
+    fill(model)
+    twin.set_weights(model.get_weights())
+    image = noise(2, 3, 8, 6)
+    outputs = twin.predict(np.transpose(image, (0, 2, 3, 1)), verbose=0)
+    outputs = [np.transpose(value, (0, 3, 1, 2)) if value.ndim == 4 else value for value in outputs]
+    for path in ["channels_first.keras", "channels_first.h5"]:
+        model.save(OUT / path)
+        keep(path, [image], outputs)
 
 
 def attributes(group, name, texts):
@@ -195,20 +212,22 @@ def theano():
 def keras_1(order):
     """Keras 1.2, with its channels last (tf) or first (th)."""
     shape, axis = ((8, 8, 3), -1) if order == "tf" else ((3, 8, 8), 1)
-    first = {"data_format": "channels_last" if order == "tf" else "channels_first"}
     model = keras.Sequential(
         [
-            L.Input(shape),
-            L.Conv2D(4, (3, 2), strides=2, padding="same", activation="relu", **first),
-            L.BatchNormalization(axis=axis, epsilon=1e-5),
-            L.MaxPooling2D((2, 2), **first),
+            L.Input((8, 8, 3)),
+            L.Conv2D(4, (3, 2), strides=2, padding="same", activation="relu"),
+            L.BatchNormalization(epsilon=1e-5),
+            L.MaxPooling2D((2, 2)),
+            L.Permute((1, 2, 3) if order == "tf" else (3, 1, 2)),
             L.Flatten(),
             L.Dense(3, activation="sigmoid"),
         ]
     )
     fill(model)
     name = f"keras_1_{order}.h5"
-    record(name, model, [noise(2, *shape)])
+    image = noise(2, 8, 8, 3)
+    answer = model.predict(image, verbose=0)
+    keep(name, [image if order == "tf" else np.transpose(image, (0, 3, 1, 2))], [answer])
     kernel, bias, gamma, beta, mean, variance, dense, offset = (np.asarray(weight) for weight in model.weights)
     if order == "th":
         kernel = np.transpose(kernel, (3, 2, 0, 1))
@@ -284,7 +303,7 @@ def main():
         name = make.__name__
         save([f"{name}.keras", f"{name}.h5"], make(keras, L))
         save([f"{name}_2.h5"] + [f"{name}_2.keras"] * (make is nested), make(tf_keras, tf_keras.layers))
-    save(["channels_first.keras", "channels_first.h5"], channels_first())
+    channels_first()
     theano()
     keras_1("tf")
     keras_1("th")

@@ -103,13 +103,16 @@ fn layer_config(place: usize, value: &Value, keras: u32) -> Result<LayerConfig<'
     let name = name.trim_matches('/').to_owned();
     static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let settings = config.as_object().unwrap_or(&EMPTY);
-    let module = text("module").unwrap_or("keras");
+    // Of a class of its own, Keras 3 writes no module, but a registered name.
+    let registered = text("registered_name");
+    let has_module = value.get("module").is_none_or(|module| !module.is_null());
+    let module = text("module").unwrap_or(if has_module || registered.is_none() { "keras" } else { "" });
     let is_operation =
         module.starts_with("keras.src.ops") || module.starts_with("keras.ops") || class == "TFOpLambda";
     let is_keras = ["keras", "tensorflow", "tf_keras"].iter().any(|package| {
         module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     });
-    let is_custom = !is_keras || text("registered_name").is_some_and(|name| name.contains('>'));
+    let is_custom = !is_keras || registered.is_some_and(|name| name.contains('>'));
     let refusal = is_custom.then(|| {
         let class: String = class.chars().take(80).collect();
         format!(

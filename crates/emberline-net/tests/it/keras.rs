@@ -89,6 +89,7 @@ fn models_answer_as_in_keras() -> Result<()> {
         for runtime in &runtimes {
             let worst = answers.compare(name, &network, runtime.as_ref())?;
             ensure!(worst <= TOLERANCE, "{name} on {}: {worst}", runtime.name());
+            println!("{name} on {}: largest difference {worst:.1e}", runtime.name());
         }
     }
     Ok(())
@@ -117,7 +118,7 @@ fn models_stay_the_same_in_other_forms() -> Result<()> {
 fn shared_weights_are_kept_once() -> Result<()> {
     let network = read("shared.keras")?.network;
     let names: Vec<&str> = network.layer_names().collect();
-    ensure!(names == ["shared", "shared_call_1", "total", "both", "scores"], "{names:?}");
+    ensure!(names == ["shared", "shared_call_1", "both", "total", "scores"], "{names:?}");
     ensure!(network.weights().len() == 4, "{:?}", network.weights().keys());
     let inputs: Vec<&str> = network.inputs().iter().map(|input| input.name.as_str()).collect();
     ensure!(inputs == ["second", "first"], "{inputs:?}");
@@ -157,7 +158,9 @@ fn training_is_told() -> Result<()> {
         let model = read(name)?;
         let training = model.training.context("no training")?;
         ensure!(training.loss == "categorical_crossentropy", "{name}: {}", training.loss);
-        ensure!(training.optimizer["class_name"] == "Adam", "{name}: {}", training.optimizer);
+        // The package that stands for Keras 2 today says `Custom>Adam`.
+        let class = training.optimizer["class_name"].as_str().unwrap_or_default();
+        ensure!(class.ends_with("Adam"), "{name}: {}", training.optimizer);
         ensure!(training.metrics.to_string().contains("accuracy"), "{name}: {}", training.metrics);
     }
     ensure!(read("shared.keras")?.training.is_none());
