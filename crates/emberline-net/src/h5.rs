@@ -69,7 +69,12 @@ pub fn parse_weights<'a>(bytes: impl Into<Cow<'a, [u8]>>, limits: &Limits) -> Re
 /// A file's outermost group.
 pub(crate) fn open(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Group> {
     check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
-    let options = OpenOptions::default().with_max_chunk_bytes(CHUNK_BYTES_MAX).with_chunk_cache_bytes(0);
+    let number_bytes = usize::try_from(limits.elements.saturating_mul(8)).unwrap_or(usize::MAX);
+    let options = OpenOptions::default()
+        .with_max_chunk_bytes(CHUNK_BYTES_MAX.min(number_bytes))
+        .with_max_read_bytes(number_bytes)
+        .with_max_object_header_bytes(bytes.len())
+        .with_chunk_cache_bytes(0);
     let file = Hdf5File::from_vec_with_options(bytes.into_owned(), options).map_err(damaged)?;
     file.root_group().map_err(damaged)
 }
