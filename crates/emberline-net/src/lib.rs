@@ -13,15 +13,15 @@
 //!
 //! ```
 //! use emberline_net::{
-//!     Activation, Conv2D, GlobalPooling2D, Layer, NetworkBuilder, OnnxOptions, Padding, Runtime, Tensor,
+//!     Activation, Conv, GlobalPooling, Layer, NetworkBuilder, OnnxOptions, Padding, Runtime, Tensor,
 //!     PrepareOptions, TractRuntime,
 //! };
 //!
 //! let mut layers = NetworkBuilder::new("tiny");
 //! let image = layers.input("image", [8, 8, 3]);
-//! let conv = Conv2D::new(4, 3).padding(Padding::Same).activation(Activation::Relu);
+//! let conv = Conv::new_2d(4, 3).padding(Padding::Same).activation(Activation::Relu);
 //! let features = layers.apply("conv", conv, image);
-//! let pooled = layers.apply("pool", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), features);
+//! let pooled = layers.apply("pool", Layer::GlobalAveragePooling(GlobalPooling::default()), features);
 //! let network = layers.build(&[pooled])?;
 //!
 //! let weights = network.weight_shapes().into_iter();
@@ -39,6 +39,8 @@ mod error;
 mod file;
 pub mod h5;
 mod home;
+
+pub mod keras;
 mod layer;
 mod network;
 mod onnx;
@@ -52,9 +54,11 @@ pub use self::{
     file::{NamedTensors, parse_tensors, read_tensors},
     home::{HOME_VARIABLE, home_dir},
     layer::{
-        Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer,
-        LayerNormalization, MultiHeadAttention, Padding, Pair, Pooling2D, Rescaling, Reshape, Shape,
-        ZeroPadding2D,
+        Activation, AdaptivePooling, Attention, BatchNormalization, Bidirectional, CategoryEncoding, Cell,
+        CenterCrop, Conv, ConvTranspose, Cropping, Dense, DepthwiseConv, Discretization, Dot, EinsumDense,
+        Embedding, Encoding, GlobalPooling, GroupNormalization, IntegerLookup, Interpolation, Layer,
+        LayerNormalization, MergeMode, MultiHeadAttention, Normalization, Padding, Recurrent, Rescaling,
+        Reshape, Resizing, RmsNormalization, Score, Shape, Sizes, UpSampling, WindowPooling, ZeroPadding,
     },
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
     onnx::{ImageLayout, OnnxOptions},

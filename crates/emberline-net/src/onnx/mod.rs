@@ -1,13 +1,22 @@
 //! Writing a network as ONNX: operator set 17, the batch size symbolic (`N`).
 //!
-//! Between its inputs and outputs the written graph holds images as `[N, channels, height, width]`, the layout ONNX's
-//! operators know. Outputs are channels-last as in Keras. Convolutions are followed at once by their activation, a
+//! Between its inputs and outputs the written graph holds a value in the layout of the operator that made it: windows and
+//! what follows them as `[N, channels, height, width]`, sequences as `[N, tokens, features]`. A value is transposed where an
+//! operator needs the other layout, once at most. Outputs are channels-last as in Keras. Convolutions are followed at once by their activation, a
 //! pattern runtimes fuse.
 
+mod activation;
+mod attention;
+mod category;
+mod conv;
+mod dense;
 mod graph;
 mod layers;
+mod merge;
+mod norm;
 mod proto;
-mod sequence;
+mod recurrent;
+mod reshape;
 
 use prost::Message;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use emberline_net::{
-    Activation, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer, Network, NetworkBuilder, OnnxOptions,
-    Padding, Pooling, Pooling2D, Tensor,
+    Activation, Conv, Dense, DepthwiseConv, GlobalPooling, Layer, Network, NetworkBuilder, OnnxOptions,
+    Padding, Pooling, Tensor, WindowPooling,
 };
 
 use crate::with_noise;
@@ -13,10 +13,10 @@ use crate::with_noise;
 fn small() -> Result<Network> {
     let mut layers = NetworkBuilder::new("small");
     let image = layers.input("image", [32, 32, 3]);
-    let conv = layers.apply("conv", Conv2D::new(8, 3).strides(2).padding(Padding::Same), image);
+    let conv = layers.apply("conv", Conv::new_2d(8, 3).strides(2).padding(Padding::Same), image);
     let relu = layers.apply("relu", Activation::Relu, conv);
-    let wise = layers.apply("wise", DepthwiseConv2D::new(3).padding(Padding::Same).without_bias(), relu);
-    let pool = layers.apply("pool", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), wise);
+    let wise = layers.apply("wise", DepthwiseConv::new_2d(3).padding(Padding::Same).without_bias(), relu);
+    let pool = layers.apply("pool", Layer::GlobalAveragePooling(GlobalPooling::default()), wise);
     let scores = layers.apply("scores", Dense::new(10), pool);
     Ok(layers.build(&[scores])?)
 }
@@ -37,21 +37,24 @@ fn bad_settings_are_named() -> Result<()> {
         Ok(())
     };
     check(
-        Conv2D::new(4, 9).into(),
+        Conv::new_2d(4, 9).into(),
         "a window of 9 along the height does not fit into 8, the input and its padding",
     )?;
-    check(Conv2D::new(4, 3).groups(2).into(), "3 input channels and 4 filters can't be split into 2 groups")?;
     check(
-        Conv2D::new(4, 3).strides(0).into(),
+        Conv::new_2d(4, 3).groups(2).into(),
+        "3 input channels and 4 filters can't be split into 2 groups",
+    )?;
+    check(
+        Conv::new_2d(4, 3).strides(0).into(),
         "window, stride and dilation along the height must be at least 1, found 3, 0 and 1",
     )?;
     check(
-        Layer::MaxPooling2D(Pooling2D::new(2).padding(Padding::symmetric(2))),
-        "padding must be smaller than the pooling window Pair { height: 2, width: 2 }",
+        Layer::MaxPooling(WindowPooling::new_2d(2).padding(Padding::symmetric(2))),
+        "padding must be smaller than the pooling window [2, 2]",
     )?;
     check(Layer::Add, "takes at least two inputs, found 1")?;
     check(Layer::Dropout { rate: 1.0 }, "Dropout's rate must be in [0, 1), found 1")?;
-    check(Conv2D::new(0, 3).into(), "3 input channels and 0 filters can't be split into 1 groups")?;
+    check(Conv::new_2d(0, 3).into(), "3 input channels and 0 filters can't be split into 1 groups")?;
     check(Dense::new(0).into(), "the output's shape [8, 8, 0] is empty or too large")?;
     check(
         Dense::new(usize::MAX).into(),

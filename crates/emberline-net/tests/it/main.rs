@@ -1,8 +1,11 @@
 //! The tests of this crate: graphs, files, and one conformance suite that every runtime passes.
 
+mod allocations;
 mod conformance;
 mod graph;
 mod h5;
+mod keras;
+mod keras_damage;
 mod library;
 mod pth;
 mod pytorch;
