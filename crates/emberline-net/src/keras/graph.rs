@@ -177,7 +177,7 @@ impl Reader<'_> {
     ) -> Result<Held> {
         let layers = self.layer_configs(config)?;
         let mut paths = Paths::default();
-        let mut value = match inputs.map(|inputs| <[Held; 1]>::try_from(inputs)) {
+        let mut value = match inputs.map(<[Held; 1]>::try_from) {
             Some(Ok([input])) => input,
             Some(Err(_)) => return Err(problem("a Sequential model inside another takes one input")),
             None => self.sequential_input(model, config, &layers)?,

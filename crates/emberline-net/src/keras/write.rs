@@ -34,10 +34,8 @@ impl Network {
             Writer { network: self, layers: Vec::new(), values: BTreeMap::new(), names: BTreeSet::new() };
         for input in self.inputs() {
             let name = writer.name(&input.name);
-            let mut layer =
-                Written::new("InputLayer", json!({"batch_shape": batched(&input.shape), "dtype": "float32"}));
-            layer.name.clone_from(&name);
-            writer.layers.push(layer);
+            let settings = json!({"batch_shape": batched(&input.shape), "dtype": "float32"});
+            writer.layer(Written::new(name.clone(), "InputLayer", settings));
             writer
                 .values
                 .insert(input.name.clone(), KerasValue { layer: name, call: 0, shape: input.shape.clone() });
@@ -63,9 +61,8 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    fn new(class: &'static str, settings: Value) -> Self {
-        let (name, calls, arrays) = (String::new(), Vec::new(), Vec::new());
-        Self { name, class, settings, calls, arrays, weights: None }
+    fn new(name: String, class: &'static str, settings: Value) -> Self {
+        Self { name, class, settings, calls: Vec::new(), arrays: Vec::new(), weights: None }
     }
 }
 
@@ -96,66 +93,57 @@ impl<'a> Writer<'a> {
     }
 
     fn node(&mut self, node: &'a Node) -> Result<()> {
-        let inputs: Vec<KerasValue> =
-            node.inputs.iter().filter_map(|input| self.values.get(input)).cloned().collect();
-        let shape = self.network.first_input_shape(node);
-        let described = describe(&node.layer, shape).map_err(|problem| Error::Layer {
+        let error = |problem| Error::Layer {
             network: self.network.name().to_owned(),
             layer: node.name.clone(),
             problem,
-        })?;
-        let last = described.len().saturating_sub(1);
-        let mut value = None;
-        let weights = |place: usize| (place == last).then(|| node.weights_name().to_owned());
-        for (place, (class, settings, name)) in described.into_iter().enumerate() {
-            let inputs = value.take().map_or_else(|| inputs.clone(), |value| vec![value]);
-            let shared = weights(place).and_then(|weights| {
-                self.layers.iter().position(|layer| layer.weights.as_ref() == Some(&weights))
-            });
-            let place = match shared {
-                Some(shared) => shared,
-                None => {
-                    let name = match name {
-                        "" => self.name(&node.name),
-                        suffix => self.name(&format!("{}_{suffix}", node.name)),
-                    };
-                    let mut layer = Written::new(class, settings);
-                    layer.name = name;
-                    layer.weights = weights(place);
-                    if let Value::Object(settings) = &mut layer.settings {
-                        settings.insert("trainable".to_owned(), Value::from(node.trainable));
-                    }
-                    if place == last {
-                        layer.arrays = self.arrays(node)?;
-                    }
-                    self.layers.push(layer);
-                    self.layers.len() - 1
-                }
-            };
-            // Attention of a sequence to itself takes it as query and as value.
-            let inputs =
-                if class == "MultiHeadAttention" { [inputs.clone(), inputs].concat() } else { inputs };
-            let shape = match &node.layer {
-                // The border that stands before a convolution.
-                Layer::Conv2D(Conv2D { padding, .. })
-                | Layer::DepthwiseConv2D(DepthwiseConv2D { padding, .. })
-                    if class == "ZeroPadding2D" =>
-                {
-                    border(*padding)
-                        .map(|border| Layer::from(border).output_shape(&[shape]))
-                        .and_then(Result::ok)
-                        .unwrap_or_default()
-                }
-                _ => self.network.shape(&node.name).to_vec(),
-            };
-            let layer = &mut self.layers[place];
-            layer.calls.push(inputs);
-            value = Some(KerasValue { layer: layer.name.clone(), call: layer.calls.len() - 1, shape });
+        };
+        let shape = self.network.first_input_shape(node);
+        let (class, settings) = describe(&node.layer, shape).map_err(error)?;
+        let border = border(&node.layer);
+        let bordered =
+            border.as_ref().map(|border| Layer::from(border.clone()).output_shape(&[shape])).transpose();
+        let bordered = bordered.map_err(error)?;
+
+        let inputs = node.inputs.iter().filter_map(|input| self.values.get(input));
+        let mut inputs: Vec<KerasValue> = inputs.cloned().collect();
+        if let (Some(border), Some(shape)) = (border, bordered) {
+            let name = self.name(&format!("{}_pad", node.name));
+            let place = self.layer(Written::new(name, "ZeroPadding2D", json!({"padding": sides(&border)})));
+            inputs = vec![self.call(place, inputs, shape)];
         }
-        if let Some(value) = value {
-            self.values.insert(node.name.clone(), value);
+        // Attention of a sequence to itself takes it as query and as value.
+        if class == "MultiHeadAttention" {
+            inputs = [inputs.clone(), inputs].concat();
         }
+        let first =
+            self.layers.iter().position(|layer| layer.weights.as_deref() == Some(node.weights_name()));
+        let place = match first {
+            Some(place) => place,
+            None => {
+                let mut layer = Written::new(self.name(&node.name), class, settings);
+                layer.settings["trainable"] = Value::from(node.trainable);
+                layer.weights = Some(node.weights_name().to_owned());
+                layer.arrays = self.arrays(node)?;
+                self.layer(layer)
+            }
+        };
+        let value = self.call(place, inputs, self.network.shape(&node.name).to_vec());
+        self.values.insert(node.name.clone(), value);
         Ok(())
+    }
+
+    /// Adds a layer, and says its place.
+    fn layer(&mut self, layer: Written<'a>) -> usize {
+        self.layers.push(layer);
+        self.layers.len() - 1
+    }
+
+    /// Calls the layer at a place.
+    fn call(&mut self, place: usize, inputs: Vec<KerasValue>, shape: Shape) -> KerasValue {
+        let layer = &mut self.layers[place];
+        layer.calls.push(inputs);
+        KerasValue { layer: layer.name.clone(), call: layer.calls.len() - 1, shape }
     }
 
     /// A node's weights in Keras' order and with its shapes.
@@ -305,13 +293,9 @@ fn keras_array(layer: &Layer, weight: &str, shape: Shape, input: &[usize]) -> (&
     (owners[place], shape)
 }
 
-/// The Keras layers that do what a layer does, one after the other: the last but for an activation has its weights. Each has its
-/// class, its settings, and what is appended to the layer's name.
-type Described = Vec<(&'static str, Value, &'static str)>;
-
-fn describe(layer: &Layer, input: &[usize]) -> Result<Described, Problem> {
-    let one = |class, settings| Ok(vec![(class, settings, "")]);
-    match layer {
+/// The Keras layer that does what a layer does, and its settings; what it pads by given numbers is padded before.
+fn describe(layer: &Layer, input: &[usize]) -> Result<(&'static str, Value), Problem> {
+    Ok(match layer {
         Layer::Conv2D(layer) => {
             let settings = json!({
                 "filters": layer.filters,
@@ -323,7 +307,7 @@ fn describe(layer: &Layer, input: &[usize]) -> Result<Described, Problem> {
                 "use_bias": layer.use_bias,
                 "activation": activation(layer.activation)?,
             });
-            Ok(bordered(layer.padding, "Conv2D", settings))
+            ("Conv2D", settings)
         }
         Layer::DepthwiseConv2D(layer) => {
             let settings = json!({
@@ -335,63 +319,70 @@ fn describe(layer: &Layer, input: &[usize]) -> Result<Described, Problem> {
                 "use_bias": layer.use_bias,
                 "activation": activation(layer.activation)?,
             });
-            Ok(bordered(layer.padding, "DepthwiseConv2D", settings))
+            ("DepthwiseConv2D", settings)
         }
         Layer::Dense(layer) => {
             let activation = activation(layer.activation)?;
-            one("Dense", json!({"units": layer.units, "use_bias": layer.use_bias, "activation": activation}))
+            ("Dense", json!({"units": layer.units, "use_bias": layer.use_bias, "activation": activation}))
         }
-        Layer::BatchNormalization(layer) => one(
+        Layer::MultiHeadAttention(layer) => {
+            let width = input.last().copied().unwrap_or(0) / layer.heads.max(1);
+            ("MultiHeadAttention", json!({"num_heads": layer.heads, "key_dim": width, "value_dim": width}))
+        }
+        Layer::BatchNormalization(layer) => (
             "BatchNormalization",
             json!({"axis": -1, "epsilon": layer.epsilon, "scale": layer.scale, "center": layer.center}),
         ),
         Layer::LayerNormalization(layer) => {
-            one("LayerNormalization", json!({"axis": -1, "epsilon": layer.epsilon}))
+            ("LayerNormalization", json!({"axis": -1, "epsilon": layer.epsilon}))
         }
+        layer => return describe_weightless(layer),
+    })
+}
+
+fn describe_weightless(layer: &Layer) -> Result<(&'static str, Value), Problem> {
+    Ok(match layer {
         Layer::Rescaling(layer) => {
             let value = |values: &[f32]| if let [value] = values { json!(value) } else { json!(values) };
-            one("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
+            ("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
         }
-        Layer::Activation(Activation::LeakyRelu { slope }) => {
-            one("LeakyReLU", json!({"negative_slope": slope}))
-        }
-        Layer::Activation(Activation::Elu { alpha }) => one("ELU", json!({"alpha": alpha})),
-        Layer::Activation(function) => one("Activation", json!({"activation": activation(*function)?})),
-        Layer::ZeroPadding2D(layer) => one("ZeroPadding2D", json!({"padding": sides(layer)})),
-        Layer::MaxPooling2D(layer) => one("MaxPooling2D", pooling(layer)?),
-        Layer::AveragePooling2D(layer) => one("AveragePooling2D", pooling(layer)?),
+        Layer::Activation(Activation::LeakyRelu { slope }) => ("LeakyReLU", json!({"negative_slope": slope})),
+        Layer::Activation(Activation::Elu { alpha }) => ("ELU", json!({"alpha": alpha})),
+        Layer::Activation(function) => ("Activation", json!({"activation": activation(*function)?})),
+        Layer::ZeroPadding2D(layer) => ("ZeroPadding2D", json!({"padding": sides(layer)})),
+        Layer::MaxPooling2D(layer) => ("MaxPooling2D", pooling(layer)?),
+        Layer::AveragePooling2D(layer) => ("AveragePooling2D", pooling(layer)?),
         Layer::GlobalAveragePooling2D(layer) => {
-            one("GlobalAveragePooling2D", json!({"keepdims": layer.keepdims}))
+            ("GlobalAveragePooling2D", json!({"keepdims": layer.keepdims}))
         }
-        Layer::GlobalMaxPooling2D(layer) => one("GlobalMaxPooling2D", json!({"keepdims": layer.keepdims})),
-        Layer::Flatten => one("Flatten", json!({})),
-        Layer::Reshape(layer) => one("Reshape", json!({"target_shape": layer.shape})),
+        Layer::GlobalMaxPooling2D(layer) => ("GlobalMaxPooling2D", json!({"keepdims": layer.keepdims})),
+        Layer::Flatten => ("Flatten", json!({})),
+        Layer::Reshape(layer) => ("Reshape", json!({"target_shape": layer.shape})),
         Layer::Permute { axes } => {
             let dims: Vec<usize> = axes.iter().map(|axis| axis + 1).collect();
-            one("Permute", json!({"dims": dims}))
+            ("Permute", json!({"dims": dims}))
         }
-        Layer::Dropout { rate } => one("Dropout", json!({"rate": rate})),
-        Layer::Add => one("Add", json!({})),
-        Layer::Multiply => one("Multiply", json!({})),
-        Layer::Concatenate => one("Concatenate", json!({"axis": -1})),
-        Layer::MultiHeadAttention(layer) => {
-            let width = input.last().copied().unwrap_or(0) / layer.heads.max(1);
-            one("MultiHeadAttention", json!({"num_heads": layer.heads, "key_dim": width, "value_dim": width}))
-        }
+        Layer::Dropout { rate } => ("Dropout", json!({"rate": rate})),
+        Layer::Add => ("Add", json!({})),
+        Layer::Multiply => ("Multiply", json!({})),
+        Layer::Concatenate => ("Concatenate", json!({"axis": -1})),
         other => {
-            Err(format!("Keras has no layer that does what {} does; write the network as ONNX", other.kind()))
+            return Err(format!(
+                "Keras has no layer that does what {} does; write the network as ONNX",
+                other.kind()
+            ));
         }
-    }
+    })
 }
 
-/// A layer with padding by given numbers, which Keras has as a layer of its own.
-fn bordered(padding: Padding, class: &'static str, settings: Value) -> Described {
-    let border = border(padding).map(|border| ("ZeroPadding2D", json!({"padding": sides(&border)}), "pad"));
-    border.into_iter().chain([(class, settings, "")]).collect()
-}
-
-fn border(padding: Padding) -> Option<ZeroPadding2D> {
-    match padding {
+/// What a convolution pads by given numbers, which is a layer of its own in Keras.
+fn border(layer: &Layer) -> Option<ZeroPadding2D> {
+    let (Layer::Conv2D(Conv2D { padding, .. }) | Layer::DepthwiseConv2D(DepthwiseConv2D { padding, .. })) =
+        layer
+    else {
+        return None;
+    };
+    match *padding {
         Padding::Explicit { top, bottom, left, right } => Some(ZeroPadding2D { top, bottom, left, right }),
         Padding::Valid | Padding::Same => None,
     }
@@ -402,7 +393,7 @@ fn sides(border: &ZeroPadding2D) -> Value {
 }
 
 fn pooling(layer: &Pooling2D) -> Result<Value, Problem> {
-    if border(layer.padding).is_some() {
+    if matches!(layer.padding, Padding::Explicit { .. }) {
         return Err("Keras pools with padding `valid` or `same` alone, found padding by given numbers; write the network as \
                     ONNX"
             .to_owned());

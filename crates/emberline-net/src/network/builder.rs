@@ -63,7 +63,7 @@ impl NetworkBuilder {
         // The id of an input, or of another builder, names no layer here; the layer without inputs makes `build` refuse it.
         let again =
             first.map(|first| (first.layer.clone(), first.weights_name().to_owned(), first.trainable));
-        let value = match again {
+        match again {
             Some((layer, weights, trainable)) => {
                 let value = self.merge(name, layer, inputs);
                 if let Some(node) = self.nodes.last_mut() {
@@ -72,8 +72,7 @@ impl NetworkBuilder {
                 value
             }
             None => self.merge(name, Layer::Flatten, &[]),
-        };
-        value
+        }
     }
 
     /// The network with these outputs, without weights. Fails as [`Network::new`] does.
