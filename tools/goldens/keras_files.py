@@ -4,6 +4,7 @@
     python tools/goldens/keras_files.py
 
 - NAME.keras, NAME.h5: a small model as real Keras 3 saves it; NAME_2.h5 and nested_2.keras: as real Keras 2 does.
+- nested.weights.h5: the weights of nested.keras alone.
 - theano.h5, keras_1_*.h5: what Keras 2 on Theano and Keras 1 wrote, in their words, made by hand, since neither can be installed any more.
   What they must answer is computed by Keras 3 with the kernels put right.
 - values.safetensors: NAME/input_I and NAME/output_I of every file, computed by Keras.
@@ -58,6 +59,8 @@ def record(name, model, inputs):
 def save(paths, model):
     fill(model)
     inputs = [noise(2, *tensor.shape[1:]) for tensor in model.inputs]
+    if paths[0] == "nested.keras":
+        model.save_weights(OUT / "nested.weights.h5")
     for path in paths:
         model.save(OUT / path)
         record(path, model, inputs)

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`NetworkBuilder`] | [`NetworkBuilder::new`] | layers being put together |
 //! | [`Network`] | [`NetworkBuilder::build`] | a valid graph with known shapes, yet without weights |
-//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`read_tensors`] | complete; can be cut, pooled, folded |
+//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`read_tensors`]; [`keras::read_model`] | complete; can be cut, pooled, folded |
 //! | ONNX bytes | [`Network::to_onnx`] | what runtimes and other programs take; foreign ONNX enters here |
 //! | [`Prepared`] | [`Runtime::prepare`] | ready to run, from many threads at once |
 //!

@@ -187,8 +187,9 @@ fn parse_h5(bytes: Cow<'_, [u8]>, options: &Options) -> Result<Model> {
 }
 
 impl Network {
-    /// The network with the weights of an `.h5` file that `model.save_weights` of Keras 1, 2 or 3 wrote, or of a whole model
-    /// in that format. The file's layers that have weights are taken in the order of this network's, as Keras does.
+    /// The network with the weights of a file that `model.save_weights` of Keras 1, 2 or 3 wrote, which calls it `.weights.h5`,
+    /// or of a whole model in HDF5. The file's layers are found by their names; where a name is not this network's, the layers
+    /// that have weights are taken in their order, as Keras does, which files of Keras 3 do not have.
     ///
     /// # Errors
     /// When the file is damaged or exceeds a limit, and when its layers are not this network's, which names the first that
@@ -198,7 +199,7 @@ impl Network {
         let root = h5::open(bytes.into(), limits)?;
         let group = root.group("model_weights").unwrap_or_else(|_| root.clone());
         let origin = Origin::of(&[&group, &root], options)?;
-        let weights = weights::in_order(&self, &group, &origin, limits)?;
+        let weights = weights::alone(&self, &group, &origin, limits)?;
         self.with_weights(weights)
     }
 }

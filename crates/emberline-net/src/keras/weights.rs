@@ -181,21 +181,26 @@ fn flipped(kernel: &Tensor, spatial: usize) -> Result<Tensor> {
 
 /// Of weights alone: the file's layers that have arrays, by their names where the network has them all, else in the order of the
 /// network's layers that have weights.
-pub(super) fn in_order(
+pub(super) fn alone(
     network: &Network,
     root: &Group,
     origin: &Origin,
     limits: &h5::Limits,
 ) -> Result<Weights> {
     let mut budget = Budget::new(limits);
-    let names = h5::names(root, "layer_names")?.ok_or_else(|| {
-        problem("it has no attribute `layer_names`, so it is not a file of weights that Keras saved as `.h5`")
-    })?;
-    budget.members(names.len())?;
-    let layers = names.into_iter().map(|name| Ok((arrays(root, &name, &mut budget)?, name)));
-    let layers: Vec<(Vec<Tensor>, String)> = layers.collect::<Result<_>>()?;
-    let layers: Vec<(Vec<Tensor>, String)> =
-        layers.into_iter().filter(|(arrays, _)| !arrays.is_empty()).collect();
+    let mut layers: Vec<(Vec<Tensor>, String)> = Vec::new();
+    let names = h5::names(root, "layer_names")?;
+    let is_numbered = names.is_none();
+    match names {
+        Some(names) => {
+            budget.members(names.len())?;
+            for name in names {
+                layers.push((arrays(root, &name, &mut budget)?, name));
+            }
+        }
+        None => numbered_layers(root, "", 0, &mut budget, &mut layers)?,
+    }
+    layers.retain(|(arrays, _)| !arrays.is_empty());
 
     let mut slots = slots(network);
     let is_of = |slot: &(String, Variable), layer: &str| {
@@ -204,7 +209,7 @@ pub(super) fn in_order(
     let by_name = layers.iter().all(|(_, name)| slots.iter().any(|slot| is_of(slot, name)));
     let mut weights = Weights::new();
     for (arrays, name) in layers {
-        let mut taken: Vec<(String, Variable)> = match by_name {
+        let mut taken: Vec<(String, Variable)> = match by_name || is_numbered {
             true => slots.extract_if(.., |slot| is_of(slot, &name)).collect(),
             false => slots.drain(..arrays.len().min(slots.len())).collect(),
         };
@@ -214,7 +219,9 @@ pub(super) fn in_order(
                 "layer `{name}` has {found} arrays in the file, the network takes {needed}"
             )));
         }
-        taken.sort_by_key(|(_, variable)| !variable.trainable);
+        if !is_numbered {
+            taken.sort_by_key(|(_, variable)| !variable.trainable);
+        }
         for ((layer, variable), tensor) in taken.into_iter().zip(arrays) {
             // Weights alone do not say where Keras 1 kept the channels; what does not fit has them first.
             let is_channels_first = tensor.shape() != variable.shape;
@@ -235,6 +242,83 @@ pub(super) fn in_order(
         None => Ok(weights),
         Some((layer, _)) => Err(problem(format!("the file has no arrays for layer `{layer}`"))),
     }
+}
+
+/// The objects that layers have inside, in the order of their weights.
+const INNER: [&str; 8] = [
+    "query_dense",
+    "key_dense",
+    "value_dense",
+    "output_dense",
+    "forward_layer",
+    "backward_layer",
+    "layer",
+    "cell",
+];
+
+/// The most models inside each other in a file of weights.
+const DEPTH_MAX: usize = 16;
+
+/// The layers of a file called `.weights.h5`, Keras 3's way, whose groups have the layers' names as attributes.
+fn numbered_layers(
+    group: &Group,
+    prefix: &str,
+    depth: usize,
+    budget: &mut Budget<'_>,
+    layers: &mut Vec<(Vec<Tensor>, String)>,
+) -> Result<()> {
+    let list = group.group("layers").map_err(|_| {
+        problem("it has neither an attribute `layer_names` nor a group `layers`, so it is not a file of weights of Keras")
+    })?;
+    if depth > DEPTH_MAX {
+        return Err(problem(format!("more than {DEPTH_MAX} models are inside each other")));
+    }
+    for layer in list.groups().map_err(h5::damaged)? {
+        budget.members(1)?;
+        let vars = layer.group("vars").map_err(h5::damaged)?;
+        let name = h5::text(&vars, "name")?.ok_or_else(|| {
+            problem(
+                "its layers have no names, as those of early versions of Keras 3 had not; save the whole model as \
+                 `.keras`",
+            )
+        })?;
+        let name = format!("{prefix}{name}");
+        if layer.group("layers").is_ok() {
+            numbered_layers(&layer, &format!("{name}/"), depth + 1, budget, layers)?;
+            continue;
+        }
+        let mut arrays = Vec::new();
+        numbered_arrays(&layer, &name, 0, budget, &mut arrays)?;
+        layers.push((arrays, name));
+    }
+    Ok(())
+}
+
+/// The arrays of a layer of such a file, and of the objects inside it.
+fn numbered_arrays(
+    group: &Group,
+    name: &str,
+    depth: usize,
+    budget: &mut Budget<'_>,
+    arrays: &mut Vec<Tensor>,
+) -> Result<()> {
+    budget.members(1)?;
+    if let Ok(vars) = group.group("vars") {
+        for number in 0.. {
+            let Ok(dataset) = vars.dataset(&number.to_string()) else { break };
+            budget.members(1)?;
+            arrays.push(budget.tensor(name, &dataset)?);
+        }
+    }
+    // A cell in a layer in a wrapper is the deepest there is.
+    if depth < 3 {
+        for inner in INNER {
+            if let Ok(group) = group.group(inner) {
+                numbered_arrays(&group, name, depth + 1, budget, arrays)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The weights of a network's layers as Keras would keep them, with the layer's name.

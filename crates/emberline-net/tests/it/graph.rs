@@ -139,3 +139,47 @@ fn digests_tell_weights_apart() -> Result<()> {
     ensure!(network.cut("wise")?.weights_digest() != network.weights_digest());
     Ok(())
 }
+
+#[test]
+fn layers_share_weights_only_with_their_equals() -> Result<()> {
+    let build = |units: usize, width: usize| {
+        let mut layers = NetworkBuilder::new("twice");
+        let (first, second) = (layers.input("first", [4]), layers.input("second", [width]));
+        let dense = layers.apply("dense", Dense::new(3), first);
+        let again = layers.apply_again("again", dense, &[second]);
+        let sum = layers.merge("sum", Layer::Add, &[dense, again]);
+        let network = layers.build(&[sum])?;
+        let mut nodes = network.nodes().to_vec();
+        nodes[1].layer = Dense::new(units).into();
+        Network::new("twice", network.inputs().to_vec(), nodes, network.outputs().to_vec())
+    };
+    let network = with_noise(build(3, 4)?)?;
+    ensure!(network.weights().keys().eq(["dense/bias", "dense/kernel"]), "{:?}", network.weights().keys());
+    let alone = with_noise(network.cut("dense")?)?.to_onnx(&OnnxOptions::default())?.len();
+    let both = network.to_onnx(&OnnxOptions::default())?.len();
+    ensure!(both < alone + 200, "{both} bytes for two layers, {alone} for one");
+    let message = build(3, 5).err().context("was built")?.to_string();
+    let expected = "layer `again`: it uses the weights `dense` of layer `dense`, which has other settings or weights of other shapes";
+    ensure!(message.contains(expected), "{message}");
+    Ok(())
+}
+
+/// Volumes go through layers and out again with their axes in place.
+#[test]
+fn inputs_have_up_to_four_axes() -> Result<()> {
+    let mut layers = NetworkBuilder::new("volume");
+    let volume = layers.input("volume", [2, 3, 4, 5]);
+    let turned = layers.apply("turned", Layer::Permute { axes: vec![3, 0, 2, 1] }, volume);
+    let network = layers.build(&[turned])?;
+    let input = crate::noise(&[2, 2, 3, 4, 5], 3)?;
+    let expected = input.permuted(&[0, 4, 1, 3, 2])?;
+    for runtime in crate::runtimes()? {
+        let prepared = runtime
+            .prepare(&network.to_onnx(&OnnxOptions::default())?, &emberline_net::PrepareOptions::default())?;
+        crate::Tolerance::Exact.check(runtime.name(), &prepared.run(&[input.view()])?[0], &expected)?;
+    }
+    let mut layers = NetworkBuilder::new("more");
+    let input = layers.input("more", [1, 2, 3, 4, 5]);
+    ensure!(layers.build(&[input]).is_err());
+    Ok(())
+}

@@ -197,18 +197,45 @@ fn open_sizes_are_given() -> Result<()> {
     Ok(())
 }
 
+/// The same network without its weights, and with other names.
+fn unfilled(network: &Network, prefix: &str) -> Result<Network> {
+    let renamed = |name: &String| match network.inputs().iter().any(|input| input.name == *name) {
+        true => name.clone(),
+        false => format!("{prefix}{name}"),
+    };
+    let rename = |node: &Node| {
+        let mut node = node.clone();
+        node.inputs = node.inputs.iter().map(renamed).collect();
+        node.weights = node.weights.as_ref().map(renamed);
+        node.name = renamed(&node.name);
+        node
+    };
+    let nodes = network.nodes().iter().map(rename).collect();
+    let outputs = network.outputs().iter().map(renamed).collect();
+    Ok(Network::new("unfilled", network.inputs().to_vec(), nodes, outputs)?)
+}
+
 /// Weights alone, by name or, where names differ, in order.
 #[test]
 fn weights_alone_fill_a_network() -> Result<()> {
     for name in ["sequential.h5", "sequential_2.h5", "nested_2.h5", "shared.h5", "theano.h5", "keras_1_th.h5"]
     {
         let network = read(name)?.network;
-        let nodes = network.nodes().to_vec();
-        let outputs = network.outputs().to_vec();
-        let empty = Network::new("empty", network.inputs().to_vec(), nodes, outputs)?;
-        let filled = empty.with_keras_weights(file(name)?, &keras::Options::default())?;
+        let filled = unfilled(&network, "")?.with_keras_weights(file(name)?, &keras::Options::default())?;
         ensure!(filled.weights() == network.weights(), "{name}");
     }
+    let network = read("nested.keras")?.network;
+    let empty = unfilled(&network, "")?;
+    let filled = empty.with_keras_weights(file("nested.weights.h5")?, &keras::Options::default())?;
+    ensure!(filled.weights() == network.weights());
+
+    // With names of its own, a network takes the file's layers in their order.
+    let network = read("sequential_2.h5")?.network;
+    let filled = unfilled(&network, "my_")?
+        .with_keras_weights(file("sequential_2.h5")?, &keras::Options::default())?;
+    ensure!(filled.weights()["my_conv/kernel"] == network.weights()["conv/kernel"]);
+    ensure!(filled.weights().values().len() == network.weights().len());
+
     let other = read("shared.keras")?.network;
     let error = other.with_keras_weights(file("sequential.h5")?, &keras::Options::default()).err();
     let message = error.context("was filled")?.to_string();
