@@ -265,6 +265,18 @@ impl StageReader {
         Ok(Self { dir: dir.into(), kind, uid, params, data, files })
     }
 
+    /// What a stage of default params without data would have been saved as.
+    pub(crate) fn without_files(kind: &str, uid: &str) -> Self {
+        Self {
+            dir: PathBuf::new(),
+            kind: kind.into(),
+            uid: uid.into(),
+            params: Map::new(),
+            data: Map::new(),
+            files: BTreeMap::new(),
+        }
+    }
+
     /// The kind of stage.
     pub fn kind(&self) -> &str {
         &self.kind

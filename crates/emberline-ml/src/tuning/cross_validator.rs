@@ -139,7 +139,7 @@ pub struct CrossValidatorModel {
 }
 
 impl CrossValidatorModel {
-    const PARAMS: &'static [ParamSpec] = &[];
+    pub(crate) const PARAMS: &'static [ParamSpec] = &[];
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
         let (best_model, sub_models) = load_models(reader)?;

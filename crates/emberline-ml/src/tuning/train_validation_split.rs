@@ -99,7 +99,7 @@ pub struct TrainValidationSplitModel {
 }
 
 impl TrainValidationSplitModel {
-    const PARAMS: &'static [ParamSpec] = &[];
+    pub(crate) const PARAMS: &'static [ParamSpec] = &[];
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
         let (best_model, sub_models) = load_models(reader)?;

@@ -1,0 +1,43 @@
+"""Stages that prepare columns: those of ``pyspark.ml.feature``, and sparkdl's for images."""
+
+from emberline.ml._stages import (
+    DeepImageFeaturizer,
+    DeepImagePredictor,
+    IndexToString,
+    MinMaxScaler,
+    MinMaxScalerModel,
+    Normalizer,
+    OneHotEncoder,
+    OneHotEncoderModel,
+    PCA,
+    PCAModel,
+    SimilarImages,
+    SimilarImagesModel,
+    SQLTransformer,
+    StandardScaler,
+    StandardScalerModel,
+    StringIndexer,
+    StringIndexerModel,
+    VectorAssembler,
+)
+
+__all__ = [
+    "DeepImageFeaturizer",
+    "DeepImagePredictor",
+    "IndexToString",
+    "MinMaxScaler",
+    "MinMaxScalerModel",
+    "Normalizer",
+    "OneHotEncoder",
+    "OneHotEncoderModel",
+    "PCA",
+    "PCAModel",
+    "SQLTransformer",
+    "SimilarImages",
+    "SimilarImagesModel",
+    "StandardScaler",
+    "StandardScalerModel",
+    "StringIndexer",
+    "StringIndexerModel",
+    "VectorAssembler",
+]

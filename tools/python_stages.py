@@ -1,0 +1,151 @@
+"""Writes python/emberline/ml/_stages.py: a class for each kind of stage, from the tables of params that the crates declare.
+
+    python tools/python_stages.py [--check]
+
+It asks the installed package `emberline`, so that comes first: `maturin develop`. With --check nothing is written, and the exit
+code says whether the file is what it would be.
+"""
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+from emberline import _emberline
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "python/emberline/ml/_stages.py"
+
+#: Kinds whose classes are written by hand: they hold other stages.
+BY_HAND = {"Pipeline", "PipelineModel"}
+#: Kinds whose classes have more written by hand, and the class that has it.
+BASES = {
+    "CrossValidator": "Validator",
+    "CrossValidatorModel": "ValidatorModel",
+    "OneVsRest": "OneVsRestBase",
+    "TrainValidationSplit": "Validator",
+    "TrainValidationSplitModel": "ValidatorModel",
+}
+#: Stages as params, which the tables do not have.
+STAGE_PARAMS = {
+    "CrossValidator": ["estimator", "estimatorParamMaps", "evaluator"],
+    "OneVsRest": ["classifier"],
+    "TrainValidationSplit": ["estimator", "estimatorParamMaps", "evaluator"],
+}
+CONVERTERS = {
+    "bool": "toBoolean",
+    "int": "toInt",
+    "float": "toFloat",
+    "str": "toString",
+    "list[float]": "toListFloat",
+    "list[str]": "toListString",
+}
+HEADER = '''"""A class for each kind of stage. Written by tools/python_stages.py: do not edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emberline.ml._holders import OneVsRestBase, Validator, ValidatorModel
+from emberline.ml._summary import summary_of
+from emberline.ml.param import Param, TypeConverters
+from emberline.ml.util import NativeEstimator, NativeEvaluator, NativeModel, NativeTransformer, keyword_only
+
+if TYPE_CHECKING:
+    import numpy
+    from typing_extensions import Self
+
+    from emberline.ml._summary import LogisticRegressionTrainingSummary, Summary
+    from emberline.ml.base import Estimator, Model
+'''
+
+
+def documents():
+    """The first paragraph of the docs of every public struct of emberline-ml, by the struct's name."""
+    found = {}
+    for path in sorted((ROOT / "crates/emberline-ml/src").rglob("*.rs")):
+        for match in re.finditer(r"((?:^ *///.*\n)+)(?:^#\[.*\n)*^pub struct (\w+)", path.read_text(), re.M):
+            lines = [line.strip()[3:].strip() for line in match[1].splitlines()]
+            text = " ".join(lines[: lines.index("")] if "" in lines else lines)
+            text = re.sub(r"\[`([^`\]]+)`\](?:\([^)]*\))?", r"`\1`", text)
+            found[match[2].lower()] = text.replace("`", "``").replace("::", ".")
+    return found
+
+
+def wrapped(text, indent):
+    return textwrap.fill(text, 118 - indent, break_long_words=False).replace("\n", "\n" + " " * indent)
+
+
+def docstring(text, indent=4):
+    text = text.replace("\\", "\\\\")
+    body = wrapped(text, indent)
+    return f'{" " * indent}"""{body}"""\n' if "\n" not in body else f'{" " * indent}"""{body}\n{" " * indent}"""\n'
+
+
+def signature(name, params, indent=4):
+    pad = " " * (indent + 4)
+    given = "".join(f"{pad}{param}: {of} | None = None,\n" for param, of in params)
+    result = "None" if name == "__init__" else "Self"
+    stars = f"{pad}*,\n" if params else ""
+    return f"    @keyword_only\n    def {name}(\n{pad}self,\n{stars}{given}    ) -> {result}:\n"
+
+
+def camel(name):
+    return name[0].upper() + name[1:]
+
+
+def written(kind, role, params, attributes, docs):
+    is_model = kind.endswith("Model")
+    base = BASES.get(kind) or ("NativeModel" if is_model else f"Native{role}")
+    what = docs.get(kind.lower()) or docs.get(kind.lower().removesuffix("model"), kind)
+    out = [f"\n\nclass {kind}({base}):\n"]
+    lines = [what]
+    for name, of, default, suffix, constraint, required, doc in params:
+        by_default = "required" if required else f"default: uid{suffix}" if suffix else f"default: {default!r}" if default is not None else "not set by default"
+        lines.append(f"- ``{name}``: {doc}{constraint} ({by_default})")
+    body = wrapped(lines[0], 4)
+    if params:
+        body += "\n\n    Params:\n\n" + "\n".join("    " + textwrap.fill(line, 114, break_long_words=False).replace("\n", "\n      ") for line in lines[1:])
+        body += "\n"
+    body = body.replace("\\", "\\\\")
+    out.append(f'    """{body}{"    " if params else ""}"""\n\n    _kind = "{kind}"\n')
+    for name, of, default, suffix, constraint, required, doc in params:
+        text = f"{doc}{constraint}".replace('"', '\\"')
+        out.append(f'    {name}: Param[{of}] = Param("undefined", "{name}", "{text}", TypeConverters.{CONVERTERS[of]})\n')
+    defaults = {name: default for name, _, default, *_ in params if default is not None}
+    if defaults:
+        values = "".join(f"        {name!r}: {value!r},\n".replace("'", '"') for name, value in defaults.items())
+        out.append(f"    _defaults = {{\n{values}    }}\n")
+    from_uid = {name: suffix for name, _, _, suffix, *_ in params if suffix}
+    if from_uid:
+        out.append(f"    _defaults_from_uid = {from_uid!r}\n".replace("'", '"'))
+    given = [(name, "Any") for name in STAGE_PARAMS.get(kind, [])] + [(name, of) for name, of, *_ in params]
+    if not is_model:
+        out.append("\n" + signature("__init__", given) + "        super().__init__()\n        self._set_given()\n")
+        out.append("\n" + signature("setParams", given) + docstring("Sets what is given.", 8) + "        return self._set_given()\n")
+    for name, of, *_ in params:
+        out.append(f"\n    def set{camel(name)}(self, value: {of}) -> Self:\n" + docstring(f"Sets ``{name}``.", 8) + f"        return self._set({name}=value)\n")
+        out.append(f"\n    def get{camel(name)}(self) -> {of}:\n" + docstring(f"The value of ``{name}``.", 8) + f'        return self.getOrDefault("{name}")\n')
+    if is_model:
+        for name, of, doc in attributes:
+            value = f'self._attribute("{name}")'
+            value = f"summary_of({value})" if name == "summary" else value
+            out.append(f"\n    @property\n    def {name}(self) -> {of}:\n" + docstring(doc, 8) + f"        return {value}\n")
+    return "".join(out)
+
+
+def main():
+    docs = documents()
+    kinds = [kind for kind in _emberline.kinds() if kind[0] not in BY_HAND]
+    names = "".join(f'    "{kind[0]}",\n' for kind in kinds)
+    text = HEADER + f"\n__all__ = [\n{names}]\n" + "".join(written(*kind, docs) for kind in kinds)
+    if "--check" in sys.argv[1:]:
+        if TARGET.read_text() != text:
+            sys.exit(f"{TARGET.relative_to(ROOT)} is not what tools/python_stages.py writes; run it")
+        return
+    TARGET.write_text(text)
+    print(f"{TARGET.relative_to(ROOT)}: {len(kinds)} classes")
+
+
+if __name__ == "__main__":
+    main()
