@@ -32,6 +32,8 @@ STAGE_PARAMS = {
     "OneVsRest": ["classifier"],
     "TrainValidationSplit": ["estimator", "estimatorParamMaps", "evaluator"],
 }
+#: What pyspark has as methods.
+METHODS = {"clusterCenters"}
 CONVERTERS = {
     "bool": "toBoolean",
     "int": "toInt",
@@ -130,7 +132,9 @@ def written(kind, role, params, attributes, docs):
         for name, of, doc in attributes:
             value = f'self._attribute("{name}")'
             value = f"summary_of({value})" if name == "summary" else value
-            out.append(f"\n    @property\n    def {name}(self) -> {of}:\n" + docstring(doc, 8) + f"        return {value}\n")
+            value = f"list({value})" if name in METHODS else value
+            decorator = "" if name in METHODS else "    @property\n"
+            out.append(f"\n{decorator}    def {name}(self) -> {of}:\n" + docstring(doc, 8) + f"        return {value}\n")
     return "".join(out)
 
 

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -83,6 +84,12 @@ def sql(query: str) -> DataFrame:
 def register_function(name: str, model: Any) -> None:
     """`Session.register_function` of the default session."""
     default_session().register_function(name, model)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ml":
+        return importlib.import_module("emberline.ml")
+    raise AttributeError(f"module 'emberline' has no attribute {name!r}")
 
 
 def networks() -> list[str]:

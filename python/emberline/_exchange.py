@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+from emberline._lazy import np, pa
 
 if TYPE_CHECKING:
     from emberline._emberline import Bytes
@@ -25,17 +25,22 @@ def written(batches: pa.RecordBatchReader) -> pa.Buffer:
     return sink.getvalue()
 
 
-def is_arrow(data: Any) -> bool:
-    """Whether other Arrow libraries would take it as a table."""
-    return hasattr(data, "__arrow_c_stream__")
+def is_table(data: Any) -> bool:
+    """Whether it is what `batches_of` takes."""
+    return isinstance(data, (dict, list)) or _is_pandas(data) or hasattr(data, "__arrow_c_stream__")
+
+
+def _is_pandas(data: Any) -> bool:
+    return hasattr(data, "iloc") and hasattr(data, "columns")
 
 
 def batches_of(data: Any, names: list[str] | None = None) -> pa.RecordBatchReader:
     """Anything that is a table, as batches: what has ``__arrow_c_stream__``, a dict of columns, rows."""
-    if is_arrow(data):
-        table = pa.table(pa.RecordBatchReader.from_stream(data).read_all())
-    elif hasattr(data, "iloc") and hasattr(data, "columns"):
+    if _is_pandas(data):
+        # A pandas stream would have its index as a column.
         table = pa.Table.from_pandas(data, preserve_index=False)
+    elif hasattr(data, "__arrow_c_stream__"):
+        table = pa.RecordBatchReader.from_stream(data).read_all()
     elif isinstance(data, dict):
         table = pa.table({str(name): array_of(values) for name, values in data.items()})
     else:
@@ -66,8 +71,6 @@ def _of_rows(rows: list[Any], names: list[str] | None) -> pa.Table:
 
 def array_of(values: Any) -> pa.Array | pa.ChunkedArray:
     """A column of values. NumPy matrices, and lists of vectors, are columns of vectors; a matrix is not copied."""
-    import numpy as np
-
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
     if isinstance(values, np.ndarray) and values.ndim == 2:
@@ -89,7 +92,9 @@ def _as_vectors(column: pa.ChunkedArray) -> pa.ChunkedArray:
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     if not is_list or not pa.types.is_floating(kind.value_type):
         return column
-    lengths = set(pa.compute.list_value_length(column).drop_null().unique().to_pylist())
+    import pyarrow.compute as compute
+
+    lengths = set(compute.list_value_length(column).drop_null().unique().to_pylist())
     if len(lengths) != 1:
         return column
     item = pa.float32() if kind.value_type == pa.float32() else pa.float64()

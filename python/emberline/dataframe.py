@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
 from emberline import _exchange
+from emberline._lazy import np, pa
 from emberline._progress import progress
 from emberline.column import Column, Descending, col, quoted
 from emberline.row import Row
@@ -145,7 +143,7 @@ class DataFrame:
         return self._of(self._table.drop_columns(list(columns)))
 
     def limit(self, num: int) -> DataFrame:
-        """At most so many rows."""
+        """At most so many rows; which ones is only certain of a sorted table (see `take`)."""
         return self._of(self._table.limit(num))
 
     def orderBy(self, *columns: str | Column, ascending: bool | Sequence[bool] = True) -> DataFrame:
@@ -248,14 +246,15 @@ class DataFrame:
 
     def collect(self) -> list[Row]:
         """All rows. Images are rows of Spark's fields, vectors are NumPy arrays."""
-        table = self.to_arrow()
-        names = tuple(table.column_names)
-        columns = [_values(column) for column in table.columns]
-        return [Row._of(names, values) for values in zip(*columns)] if columns else []
+        return _collected(self.to_arrow())
+
+    def _first(self, num: int) -> pa.Table:
+        with self._progress("Reading") as tick:
+            return _exchange.reader(self._table.first(num, tick)).read_all()
 
     def take(self, num: int) -> list[Row]:
-        """At most so many rows."""
-        return self.limit(num).collect()
+        """The first rows, the same each time."""
+        return _collected(self._first(num))
 
     def first(self) -> Row | None:
         """The first row, if there is one."""
@@ -268,7 +267,7 @@ class DataFrame:
     def show(self, n: int = 20, truncate: bool | int = True) -> None:
         """Prints the first rows. Texts are cut to 20 characters, or to ``truncate``; images and vectors are told by size."""
         width = 20 if truncate is True else int(truncate)
-        table = self.limit(n + 1).to_arrow()
+        table = self._first(n + 1)
         more = table.num_rows > n
         table = table.slice(0, n)
         cells = [[name, *map(_told, _values(table.column(i)))] for i, name in enumerate(table.column_names)]
@@ -280,10 +279,22 @@ class DataFrame:
         if more:
             print(f"only showing top {n} rows")
 
+    def _repr_html_(self) -> str:
+        """The first rows for a notebook, images as thumbnails."""
+        from emberline._html import table_html
+
+        return table_html(self)
+
     @property
     def write(self) -> DataFrameWriter:
         """Writes the table: ``df.write.mode("overwrite").parquet("features.parquet")``."""
         return DataFrameWriter(self)
+
+
+def _collected(table: pa.Table) -> list[Row]:
+    names = tuple(table.column_names)
+    columns = [_values(column) for column in table.columns]
+    return [Row._of(names, values) for values in zip(*columns)] if columns else []
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

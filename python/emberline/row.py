@@ -38,6 +38,18 @@ class Row(tuple):
             raise AttributeError(f"no column {name}")
         return self[name]
 
+    # Names of columns go before those of a tuple's methods.
+
+    @property
+    def index(self) -> Any:  # type: ignore[override]
+        """The column ``index``; where there is none, a tuple's method."""
+        return self["index"] if "index" in self._fields else super().index
+
+    @property
+    def count(self) -> Any:  # type: ignore[override]
+        """The column ``count``; where there is none, a tuple's method."""
+        return self["count"] if "count" in self._fields else super().count
+
     def __contains__(self, key: object) -> bool:
         return key in self._fields or tuple.__contains__(self, key)
 

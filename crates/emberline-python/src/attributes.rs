@@ -100,6 +100,8 @@ attributes! {
         "rowsLeftOut": "int", "Rows left out because a value is null.", |m, py| m.rows_left_out().into_py_any(py);
     }
     KMeansModel "KMeansModel" {
+        "clusterCenters": "list[numpy.ndarray]", "The centres of the clusters.",
+            |m, py| matrix(py, m.cluster_centers(), per_row(m.cluster_centers(), m.num_clusters()));
         "numClusters": "int", "Number of clusters.", |m, py| m.num_clusters().into_py_any(py);
         "hasSummary": "bool", "Whether the model was fitted here, and not loaded.", |m, py| m.summary().is_some().into_py_any(py);
         "summary": "Summary", "How training went.",
@@ -247,7 +249,7 @@ fn vector(py: Python<'_>, values: &[f64]) -> PyResult<Py<PyAny>> {
 
 /// Row major, `columns` numbers per row.
 fn matrix(py: Python<'_>, values: &[f64], columns: usize) -> PyResult<Py<PyAny>> {
-    let rows = if columns == 0 { 0 } else { values.len() / columns };
+    let rows = values.len().checked_div(columns).unwrap_or_default();
     Ok(array(py, values)?.call_method1("reshape", (rows, columns))?.unbind())
 }
 

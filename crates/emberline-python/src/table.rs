@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use emberline::arrow::array::RecordBatch;
+use emberline::arrow::datatypes::SchemaRef;
 use emberline::datafusion::dataframe::DataFrame;
 use emberline::datafusion::error::DataFusionError;
 use emberline::datafusion::execution::SendableRecordBatchStream;
@@ -108,10 +109,33 @@ impl Table {
     fn collect(&self, py: Python<'_>, tick: Option<&Bound<'_, PyAny>>) -> PyResult<Bytes> {
         let frame = self.frame.clone();
         wait(py, tick, async move {
-            let schema = frame.schema().as_arrow().clone().into();
+            let schema: SchemaRef = frame.schema().as_arrow().clone().into();
             let batches: Vec<RecordBatch> =
                 frame.collect_partitioned().await?.into_iter().flatten().collect();
             // Columns that are never null by the plan may be so by what ran.
+            let schema = batches.first().map_or(schema, RecordBatch::schema);
+            interchange::write(&schema, &batches)
+        })
+    }
+
+    /// The first rows by the order of the partitions: the same each time. Later partitions run only where earlier ones have
+    /// too few.
+    #[pyo3(signature = (rows, tick=None))]
+    fn first(&self, py: Python<'_>, rows: usize, tick: Option<&Bound<'_, PyAny>>) -> PyResult<Bytes> {
+        let frame = self.frame.clone();
+        wait(py, tick, async move {
+            let schema: SchemaRef = frame.schema().as_arrow().clone().into();
+            let mut batches = Vec::new();
+            let mut left = rows;
+            for mut partition in frame.execute_stream_partitioned().await? {
+                while left > 0
+                    && let Some(batch) = partition.try_next().await?
+                {
+                    let batch = batch.slice(0, batch.num_rows().min(left));
+                    left -= batch.num_rows();
+                    batches.push(batch);
+                }
+            }
             let schema = batches.first().map_or(schema, RecordBatch::schema);
             interchange::write(&schema, &batches)
         })

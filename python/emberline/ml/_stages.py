@@ -951,6 +951,10 @@ class KMeansModel(NativeModel):
         """The value of ``predictionCol``."""
         return self.getOrDefault("predictionCol")
 
+    def clusterCenters(self) -> list[numpy.ndarray]:
+        """The centres of the clusters."""
+        return list(self._attribute("clusterCenters"))
+
     @property
     def numClusters(self) -> int:
         """Number of clusters."""

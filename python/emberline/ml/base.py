@@ -17,11 +17,16 @@ __all__ = ["Estimator", "Evaluator", "Model", "Transformer"]
 M = TypeVar("M", bound="Transformer")
 
 
-def as_table(dataset: Any) -> DataFrame:
-    """A table as it is; what `createDataFrame` takes as one of the default session."""
+def as_table(dataset: Any) -> Any:
+    """What other libraries have as tables, as a table of the default session. Anything else goes on as it is: stages in
+    Python may take what they like.
+    """
+    from emberline._exchange import is_table
+    from emberline.dataframe import DataFrame
     from emberline.session import default_session
 
-    return default_session().createDataFrame(dataset)
+    is_foreign = is_table(dataset) and not isinstance(dataset, DataFrame)
+    return default_session().createDataFrame(dataset) if is_foreign else dataset
 
 
 def _with(stage: Any, params: ParamMap | None) -> Any:

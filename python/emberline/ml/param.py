@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
+from emberline._lazy import np
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -75,8 +75,8 @@ class TypeConverters:
     @staticmethod
     def toList(value: Any) -> list[Any]:
         """A list of a list, tuple, range or array."""
-        if isinstance(value, np.ndarray):
-            return value.tolist()
+        if hasattr(value, "tolist"):
+            return list(value.tolist())
         if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
             return list(value)
         raise TypeError(f"Could not convert {value} to list")
@@ -150,6 +150,13 @@ class Params:
         self._defaultParamMap: ParamMap = {}
         self._own_params()
 
+    @staticmethod
+    def _dummy() -> Params:
+        """What params belong to that no stage has yet."""
+        dummy = Params()
+        dummy.uid = "undefined"
+        return dummy
+
     def _own_params(self) -> None:
         """Makes params of this object of those that its class declares."""
         for name in dir(type(self)):
@@ -187,7 +194,7 @@ class Params:
         if isinstance(param, Param):
             return param
         known = ", ".join(param.name for param in self.params)
-        raise ValueError(f"Cannot find param with name {paramName}; {self.uid} has {known}.")
+        raise AttributeError(f"Cannot find param with name {paramName}; {self.uid} has {known}.")
 
     def _shouldOwn(self, param: Param[Any]) -> None:
         if not (self.uid == param.parent and self.hasParam(param.name)):

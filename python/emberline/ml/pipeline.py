@@ -77,7 +77,7 @@ class Pipeline(NativeEstimator):
         return _emberline.Stage.pipeline(self.uid, _natives(self.uid, self._stages()))
 
     def _fit(self, dataset: DataFrame) -> PipelineModel:
-        stages = self._stages()
+        stages = self.getStages()
         for stage in stages:
             if not isinstance(stage, (Estimator, Transformer)):
                 raise TypeError(f"Cannot recognize a pipeline stage of type {type(stage)}.")

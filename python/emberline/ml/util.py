@@ -87,6 +87,13 @@ def wrapped(native: Any) -> Any:
     return stage
 
 
+def _check(stage: Params, dataset: Any) -> None:
+    from emberline.dataframe import DataFrame
+
+    if not isinstance(dataset, DataFrame):
+        raise TypeError(f"{stage.uid}: expected a table (see createDataFrame), found a {type(dataset).__name__}")
+
+
 class Native(Params):
     """A stage that the extension module computes: its params are here, what it learned is there."""
 
@@ -165,6 +172,7 @@ class NativeTransformer(Native, Transformer):
     """A transformer of the extension module."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
+        _check(self, dataset)
         return dataset._of(self._to_native().transform(dataset._table))
 
 
@@ -179,6 +187,7 @@ class NativeEstimator(Native, Estimator[Any]):
     """An estimator of the extension module."""
 
     def _fit(self, dataset: DataFrame) -> Any:
+        _check(self, dataset)
         native = self._to_native()
         with progress(f"Fitting {self.uid}", dataset.sparkSession._native, native) as tick:
             return wrapped(native.fit(dataset._table, tick))
@@ -188,6 +197,7 @@ class NativeEvaluator(Native, Evaluator):
     """An evaluator of the extension module."""
 
     def _evaluate(self, dataset: DataFrame) -> float:
+        _check(self, dataset)
         with progress(f"Evaluating {self.uid}", dataset.sparkSession._native) as tick:
             return self._to_native().evaluate(dataset._table, tick)
 
