@@ -88,6 +88,11 @@ class DataFrame:
             raise KeyError(f"no column {name}; there are {', '.join(self.columns)}")
         return col(name)
 
+    def __getattr__(self, name: str) -> Column:
+        if name.startswith("_") or name not in self.columns:
+            raise AttributeError(f"a DataFrame has no {name}, neither as a method nor as a column")
+        return col(name)
+
     # What makes other tables of it
 
     def select(self, *columns: str | Column | Sequence[str | Column]) -> DataFrame:

@@ -115,6 +115,8 @@ def test_logistic_regression(points: DataFrame, session: Session) -> None:
     assert [row.prediction for row in rows] == (margins > 0).astype(float).tolist()
     model.setThreshold(1.0)
     assert {row.prediction for row in model.transform(points).collect()} == {0.0}
+    model.clear(model.threshold)
+    assert {row.prediction for row in model.transform(points).collect()} == {0.0, 1.0}
     models = lr.fit(points, [{lr.regParam: 0.1}, {lr.regParam: 10.0}])
     assert np.linalg.norm(models[0].coefficients) > np.linalg.norm(models[1].coefficients)
     numbers = sorted(number for number, _ in lr.fitMultiple(points, [{}, {}, {}]))
@@ -207,6 +209,7 @@ def test_tuning(points: DataFrame, tmp_path: Path) -> None:
     assert [len(fold) for fold in model.subModels] == [2, 2, 2] and model.errors == [None, None]
     assert model.getEstimatorParamMaps() == grid and model.getEvaluator().uid == evaluator.uid
     assert cv.fit(points).avgMetrics == model.avgMetrics
+    assert (model.getNumFolds(), model.getSeed(), model.getFoldCol()) == (3, 4, "")
     again = saved_and_loaded(cv, tmp_path / "cv")
     assert again.getEstimatorParamMaps() == grid and again.getEstimator().uid == lr.uid
     assert again.fit(points).avgMetrics == model.avgMetrics
@@ -257,6 +260,12 @@ def test_stages_in_python_go_into_pipelines() -> None:
         model.save("/tmp/never")
     with pytest.raises(TypeError, match="Cannot recognize a pipeline stage"):
         Pipeline(stages=[Doubled(), object()]).fit({"x": [1.0]})
+
+
+def test_a_pipeline_of_nothing_changes_nothing(points: DataFrame) -> None:
+    assert Pipeline(stages=[]).fit(points).transform(points) is points
+    with pytest.raises(KeyError):
+        Pipeline().fit(points)
 
 
 def test_vectors() -> None:

@@ -39,6 +39,9 @@ def test_names_of_spark(session: Session) -> None:
     assert df.filter(col("label").isin("cat", "bird")).count() == 2
     assert df.filter(col("width").between(10, 40)).count() == 2
     assert df.withColumn("text", expr("upper(label)")).first().text == "CAT"
+    assert df.filter(df.width + 0 == df["width"]).count() == 4
+    with pytest.raises(AttributeError, match="neither"):
+        _ = df.nothing
     assert df.limit(2).cache().count() == 2
     assert [row.width for row in df.take(3)] == [64, 32, 16]
     assert session.createDataFrame({"index": [7], "count": [8]}).first() == Row(index=7, count=8)

@@ -93,7 +93,10 @@ fn shell_blocks(document: &str) -> Result<Vec<Block>> {
             (None, Some(language)) => {
                 let language = language.trim();
                 if matches!(language, "" | "bash" | "shell" | "console" | "shell-session") {
-                    bail!("line {}: a block is `sh` or `python` (run), `rust` (a doctest) or `text` (shown)", index + 1);
+                    bail!(
+                        "line {}: a block is `sh` or `python` (run), `rust` (a doctest) or `text` (shown)",
+                        index + 1
+                    );
                 }
                 open = Some((language, Block { line: index + 1, text: String::new() }));
             }

@@ -66,6 +66,15 @@ impl Saved {
             Self::Evaluator(stage) => stage.as_ref(),
         }
     }
+
+    /// Its params, to set; `None` where somebody else holds the stage, too.
+    pub fn params_mut(&mut self) -> Option<&mut Params> {
+        match self {
+            Self::Transformer(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
+            Self::Estimator(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
+            Self::Evaluator(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

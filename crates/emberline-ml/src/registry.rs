@@ -131,13 +131,8 @@ pub fn make<'a>(
     params: impl IntoIterator<Item = (&'a str, ParamValue)>,
 ) -> Result<Saved> {
     let mut stage = load(&StageReader::without_files(kind, uid))?;
-    let own = match &mut stage {
-        Saved::Transformer(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
-        Saved::Estimator(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
-        Saved::Evaluator(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
-    };
     // Nobody else has the stage yet, so there is always one to set.
-    if let Some(own) = own {
+    if let Some(own) = stage.params_mut() {
         params.into_iter().try_for_each(|(name, value)| own.set(name, value))?;
     }
     Ok(stage)

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use emberline::ml::registry::{self, Role};
 use emberline::ml::{
-    CrossValidator, Estimator, Evaluator, IfExists, MlError, OneVsRest, ParamDefault, ParamKind, ParamSpec,
-    Pipeline, PipelineModel, PipelineStage, Saved, TrainValidationSplit, Transformer, TuningEvent,
+    CrossValidator, Estimator, Evaluator, IfExists, MlError, OneVsRest, ParamDefault, ParamKind, ParamMap,
+    ParamSpec, Pipeline, PipelineModel, PipelineStage, Saved, TrainValidationSplit, Transformer, TuningEvent,
     TuningObserver, load, save,
 };
 use pyo3::IntoPyObjectExt;
@@ -174,15 +174,21 @@ impl Stage {
         Ok(params)
     }
 
-    /// A copy with these values, where they are of this stage or of one in it.
-    fn copy(&self, extra: Vec<(String, String, Value)>) -> Result<Self, Failure> {
-        let extra = param_map(extra);
-        let saved = match &self.saved {
-            Saved::Transformer(stage) => Saved::Transformer(stage.copy(&extra)?),
-            Saved::Estimator(stage) => Saved::Estimator(stage.copy(&extra)?),
-            Saved::Evaluator(stage) => Saved::Evaluator(stage.copy(&extra)?),
+    /// A copy with these values of its params, and no others.
+    fn with_params(&self, params: Values) -> Result<Self, Failure> {
+        let nothing = ParamMap::default();
+        let mut saved = match &self.saved {
+            Saved::Transformer(stage) => Saved::Transformer(stage.copy(&nothing)?),
+            Saved::Estimator(stage) => Saved::Estimator(stage.copy(&nothing)?),
+            Saved::Evaluator(stage) => Saved::Evaluator(stage.copy(&nothing)?),
         };
-        Ok(Self { saved, news: self.news.clone() })
+        // Nobody else has the copy yet, so there is always one to set.
+        if let Some(own) = saved.params_mut() {
+            let old: Vec<&str> = own.values().keys().copied().collect();
+            old.into_iter().for_each(|name| own.clear(name));
+            params.into_iter().try_for_each(|(name, Value(value))| own.set(&name, value))?;
+        }
+        Ok(saved.into())
     }
 
     fn transform(&self, py: Python<'_>, table: &Table) -> PyResult<Table> {

@@ -374,9 +374,49 @@ class CrossValidator(Validator):
 
 
 class CrossValidatorModel(ValidatorModel):
-    """What cross-validation found; as a stage, the best model."""
+    """What cross-validation found; as a stage, the best model.
+
+    Params:
+
+    - ``numFolds``: number of folds, at least 2 (default: 3)
+    - ``foldCol``: column of each row's fold, from 0 to numFolds - 1; if empty, folds come from a hash of the row and
+      the seed (default: '')
+    - ``seed``: random seed (default: 0)
+    """
 
     _kind = "CrossValidatorModel"
+    numFolds: Param[int] = Param("undefined", "numFolds", "number of folds, at least 2", TypeConverters.toInt)
+    foldCol: Param[str] = Param("undefined", "foldCol", "column of each row's fold, from 0 to numFolds - 1; if empty, folds come from a hash of the row and the seed", TypeConverters.toString)
+    seed: Param[int] = Param("undefined", "seed", "random seed", TypeConverters.toInt)
+    _defaults = {
+        "numFolds": 3,
+        "foldCol": "",
+        "seed": 0,
+    }
+
+    def setNumFolds(self, value: int) -> Self:
+        """Sets ``numFolds``."""
+        return self._set(numFolds=value)
+
+    def getNumFolds(self) -> int:
+        """The value of ``numFolds``."""
+        return self.getOrDefault("numFolds")
+
+    def setFoldCol(self, value: str) -> Self:
+        """Sets ``foldCol``."""
+        return self._set(foldCol=value)
+
+    def getFoldCol(self) -> str:
+        """The value of ``foldCol``."""
+        return self.getOrDefault("foldCol")
+
+    def setSeed(self, value: int) -> Self:
+        """Sets ``seed``."""
+        return self._set(seed=value)
+
+    def getSeed(self) -> int:
+        """The value of ``seed``."""
+        return self.getOrDefault("seed")
 
     @property
     def bestModel(self) -> Model:
@@ -3827,9 +3867,37 @@ class TrainValidationSplit(Validator):
 
 
 class TrainValidationSplitModel(ValidatorModel):
-    """What a ``TrainValidationSplit`` found; as a stage, the best model."""
+    """What a ``TrainValidationSplit`` found; as a stage, the best model.
+
+    Params:
+
+    - ``trainRatio``: share of the rows to train on; the others validate, from 0 to 1 (default: 0.75)
+    - ``seed``: random seed (default: 0)
+    """
 
     _kind = "TrainValidationSplitModel"
+    trainRatio: Param[float] = Param("undefined", "trainRatio", "share of the rows to train on; the others validate, from 0 to 1", TypeConverters.toFloat)
+    seed: Param[int] = Param("undefined", "seed", "random seed", TypeConverters.toInt)
+    _defaults = {
+        "trainRatio": 0.75,
+        "seed": 0,
+    }
+
+    def setTrainRatio(self, value: float) -> Self:
+        """Sets ``trainRatio``."""
+        return self._set(trainRatio=value)
+
+    def getTrainRatio(self) -> float:
+        """The value of ``trainRatio``."""
+        return self.getOrDefault("trainRatio")
+
+    def setSeed(self, value: int) -> Self:
+        """Sets ``seed``."""
+        return self._set(seed=value)
+
+    def getSeed(self) -> int:
+        """The value of ``seed``."""
+        return self.getOrDefault("seed")
 
     @property
     def bestModel(self) -> Model:

@@ -81,7 +81,7 @@ class Pipeline(NativeEstimator):
         for stage in stages:
             if not isinstance(stage, (Estimator, Transformer)):
                 raise TypeError(f"Cannot recognize a pipeline stage of type {type(stage)}.")
-        if _all_native(stages):
+        if stages and _all_native(stages):
             return super()._fit(dataset)
         last = max((i for i, stage in enumerate(stages) if isinstance(stage, Estimator)), default=-1)
         fitted: list[Any] = []
@@ -117,7 +117,7 @@ class PipelineModel(NativeModel):
         return _emberline.Stage.pipeline_model(self.uid, _natives(self.uid, self.stages))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        if _all_native(self.stages):
+        if self.stages and _all_native(self.stages):
             return super()._transform(dataset)
         for stage in self.stages:
             dataset = stage.transform(dataset)

@@ -142,7 +142,7 @@ class Native(Params):
         """The stage of the extension module, with the params as they are now."""
         if self._native is None:
             return _emberline.Stage.make(self._kind, self.uid, self._values())
-        return self._native.copy([(self.uid, name, value) for name, value in self._values()])
+        return self._native.with_params(self._values())
 
     def _attribute(self, name: str) -> Any:
         if self._native is None:
