@@ -11,14 +11,14 @@ import pytest
 
 import emberline
 from emberline import DataFrame, Session, _emberline, col
-from emberline.ml import Estimator, Evaluator, Pipeline, PipelineModel, Transformer, load
+from emberline.ml import Estimator, Evaluator, Model, Pipeline, PipelineModel, Transformer, load
 from emberline.ml import classification, clustering, evaluation, feature, regression, tuning, util
 from emberline.ml.classification import LinearSVC, LogisticRegression, LogisticRegressionModel, NaiveBayes, OneVsRest
 from emberline.ml.clustering import KMeans
 from emberline.ml.evaluation import BinaryClassificationEvaluator, MulticlassClassificationEvaluator
 from emberline.ml.feature import PCA, StandardScaler, StringIndexer, VectorAssembler
 from emberline.ml.linalg import DenseVector, Vectors
-from emberline.ml.param import Param
+from emberline.ml.param import Param, TypeConverters
 from emberline.ml.regression import LinearRegression
 from emberline.ml.tuning import (
     CrossValidator,
@@ -260,6 +260,43 @@ def test_stages_in_python_go_into_pipelines() -> None:
         model.save("/tmp/never")
     with pytest.raises(TypeError, match="Cannot recognize a pipeline stage"):
         Pipeline(stages=[Doubled(), object()]).fit({"x": [1.0]})
+
+
+class Off(Model):
+    """Predicts the column ``x`` and an error."""
+
+    error: Param[float] = Param("undefined", "error", "what is added", TypeConverters.toFloat)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        return dataset.withColumn("prediction", col("x") + self.getOrDefault("error"))
+
+
+class Offset(Estimator[Off]):
+    """Learns nothing."""
+
+    error: Param[float] = Param("undefined", "error", "what is added", TypeConverters.toFloat)
+
+    def _fit(self, dataset: DataFrame) -> Off:
+        return self._copyValues(Off())
+
+
+@pytest.mark.parametrize(("metric", "best"), [("rmse", 0.0), ("r2", 1.0)])
+def test_stages_in_python_are_tuned(metric: str, best: float) -> None:
+    offset = Offset()
+    grid = ParamGridBuilder().addGrid(offset.error, [100.0, 0.0, 1000.0]).build()
+    evaluator = evaluation.RegressionEvaluator(metricName=metric, labelCol="x")
+    data = emberline.createDataFrame({"x": [float(i) for i in range(40)]})
+    settings = {"estimator": offset, "estimatorParamMaps": grid, "evaluator": evaluator}
+    model = CrossValidator(**settings, numFolds=4, seed=1, collectSubModels=True).fit(data)
+    assert model.bestIndex == 1 and model.bestModel.getOrDefault("error") == 0.0 and model.avgMetrics[1] == best
+    assert len(model.stdMetrics) == 3 and [len(fold) for fold in model.subModels] == [3] * 4
+    assert evaluator.evaluate(model.transform(data)) == best and model.getNumFolds() == 4
+    split = TrainValidationSplit(**settings, trainRatio=0.5).fit(data)
+    assert split.validationMetrics[1] == best and split.subModels is None
+    with pytest.raises(TypeError, match="written in Python"):
+        model.save("/tmp/never")
+    with pytest.raises(TypeError, match="foldCol"):
+        CrossValidator(**settings, foldCol="x").fit(data)
 
 
 def test_a_pipeline_of_nothing_changes_nothing(points: DataFrame) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline import _emberline
+from emberline._lazy import np
 from emberline.ml.base import Estimator, Evaluator
 from emberline.ml.param import Param, ParamMap, TypeConverters
-from emberline.ml.util import Native, NativeEstimator, NativeModel, settings_of, wrapped
+from emberline.ml.util import Native, NativeEstimator, NativeModel, all_native, settings_of, wrapped
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from emberline.dataframe import DataFrame
 
 
 def native_of(uid: str, param: str, stage: Any) -> _emberline.Stage:
@@ -32,6 +35,10 @@ class _Holder(NativeEstimator):
         if not self.isSet(name):
             raise ValueError(f"{self.uid}: parameter `{name}`: expected a value, found none")
         return self.getOrDefault(name)
+
+    def _is_native(self) -> bool:
+        held = (self._paramMap.get(self.getParam(name)) for name in self._held)
+        return all_native([stage for stage in held if isinstance(stage, (Estimator, Evaluator))])
 
     def copy(self, extra: ParamMap | None = None) -> Self:
         """A copy, the stages in it with the values of ``extra`` that are theirs."""
@@ -121,9 +128,56 @@ class Validator(_Holder):
         )
 
     def _fit(self, dataset: Any) -> Any:
-        model = super()._fit(dataset)
+        model = super()._fit(dataset) if self._is_native() else self._fit_in_python(dataset)
         model._tuned = self.copy()
         return model
+
+    def _splits(self, dataset: DataFrame) -> list[tuple[DataFrame, DataFrame]]:
+        """What trains and what validates."""
+        if self.hasParam("trainRatio"):
+            share = self.getOrDefault("trainRatio")
+            train, validation = dataset.randomSplit([share, 1 - share], self.getOrDefault("seed"))
+            return [(train, validation)]
+        count = self.getOrDefault("numFolds")
+        folds = dataset.randomSplit([1.0] * count, self.getOrDefault("seed"))
+        splits = []
+        for held_out in range(count):
+            train, *others = (fold for i, fold in enumerate(folds) if i != held_out)
+            for other in others:
+                train = train.union(other)
+            splits.append((train, folds[held_out]))
+        return splits
+
+    def _fit_in_python(self, dataset: DataFrame) -> ValidatorModel:
+        """MLlib's plain way, for stages that are written in Python: nothing is shared between folds and candidates."""
+        for name in ("foldCol", "groupCol", "halvingFactor"):
+            if self.hasParam(name) and self.isSet(name):
+                raise TypeError(f"{self.uid}: parameter `{name}`: not with stages that are written in Python")
+        estimator, evaluator = self._stage("estimator"), self._stage("evaluator")
+        maps = self._stage("estimatorParamMaps")
+        models = [(validation, estimator.fit(train, maps)) for train, validation in self._splits(dataset)]
+        metrics = np.array(
+            [[evaluator.evaluate(model.transform(validation, m)) for model, m in zip(fold, maps)] for validation, fold in models]
+        )
+        mean = metrics.mean(axis=0)
+        best = int(mean.argmax() if evaluator.isLargerBetter() else mean.argmin())
+        found: dict[str, Any] = {
+            "bestModel": estimator.fit(dataset, maps[best]),
+            "bestIndex": best,
+            "errors": [None] * len(maps),
+        }
+        sub_models = [fold for _, fold in models] if self.getOrDefault("collectSubModels") else None
+        if self.hasParam("trainRatio"):
+            found.update(validationMetrics=mean.tolist(), subModels=sub_models and sub_models[0])
+        else:
+            found.update(avgMetrics=mean.tolist(), stdMetrics=metrics.std(axis=0).tolist(), subModels=sub_models)
+        return self._model_class._of_python(self, found)
+
+    @property
+    def _model_class(self) -> type[ValidatorModel]:
+        from emberline.ml import tuning
+
+        return getattr(tuning, f"{self._kind}Model")
 
 
 def _params_in(stage: Any) -> list[Param[Any]]:
@@ -137,6 +191,31 @@ class ValidatorModel(NativeModel):
     """What a validator found. The validator is kept until the model is saved."""
 
     _tuned: Validator | None = None
+    #: What tuning in Python found.
+    _found: dict[str, Any] | None = None
+
+    @classmethod
+    def _of_python(cls, validator: Validator, found: dict[str, Any]) -> Self:
+        model = cls.__new__(cls)
+        model._start()
+        model._resetUid(validator.uid)
+        validator._copyValues(model)
+        model._found = found
+        return model
+
+    def _is_native(self) -> bool:
+        return self._found is None
+
+    def _attribute(self, name: str) -> Any:
+        return super()._attribute(name) if self._found is None else self._found[name]
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        return super()._transform(dataset) if self._found is None else self._found["bestModel"].transform(dataset)
+
+    def _to_native(self) -> _emberline.Stage:
+        if self._found is not None:
+            raise TypeError(f"{self.uid}: its stages are written in Python: only Emberline's own can be saved")
+        return super()._to_native()
 
     def _validator(self) -> Validator:
         if self._tuned is None:

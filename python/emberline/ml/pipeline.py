@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from emberline import _emberline
 from emberline.ml.base import Estimator, Transformer
 from emberline.ml.param import Param, ParamMap, TypeConverters
-from emberline.ml.util import Native, NativeEstimator, NativeModel, keyword_only, wrapped
+from emberline.ml.util import Native, NativeEstimator, NativeModel, all_native, keyword_only, wrapped
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from emberline.dataframe import DataFrame
 
 __all__ = ["Pipeline", "PipelineModel"]
-
-
-def _all_native(stages: list[Any]) -> bool:
-    return all(
-        isinstance(stage, Native) and (not isinstance(stage, (Pipeline, PipelineModel)) or _all_native(stage._stages()))
-        for stage in stages
-    )
 
 
 def _natives(uid: str, stages: list[Any]) -> list[_emberline.Stage]:
@@ -73,6 +66,9 @@ class Pipeline(NativeEstimator):
     def _take(self, native: _emberline.Stage) -> None:
         self._set(stages=wrapped(native.attribute("stages")))
 
+    def _is_native(self) -> bool:
+        return all_native(self._stages())
+
     def _to_native(self) -> _emberline.Stage:
         return _emberline.Stage.pipeline(self.uid, _natives(self.uid, self._stages()))
 
@@ -81,7 +77,7 @@ class Pipeline(NativeEstimator):
         for stage in stages:
             if not isinstance(stage, (Estimator, Transformer)):
                 raise TypeError(f"Cannot recognize a pipeline stage of type {type(stage)}.")
-        if stages and _all_native(stages):
+        if stages and all_native(stages):
             return super()._fit(dataset)
         last = max((i for i, stage in enumerate(stages) if isinstance(stage, Estimator)), default=-1)
         fitted: list[Any] = []
@@ -113,11 +109,14 @@ class PipelineModel(NativeModel):
     def _take(self, native: _emberline.Stage) -> None:
         self.stages = wrapped(native.attribute("stages"))
 
+    def _is_native(self) -> bool:
+        return all_native(self.stages)
+
     def _to_native(self) -> _emberline.Stage:
         return _emberline.Stage.pipeline_model(self.uid, _natives(self.uid, self.stages))
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        if self.stages and _all_native(self.stages):
+        if self.stages and all_native(self.stages):
             return super()._transform(dataset)
         for stage in self.stages:
             dataset = stage.transform(dataset)

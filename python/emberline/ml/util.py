@@ -144,6 +144,10 @@ class Native(Params):
             return _emberline.Stage.make(self._kind, self.uid, self._values())
         return self._native.with_params(self._values())
 
+    def _is_native(self) -> bool:
+        """Whether the extension module knows all of it: nothing in it is written in Python."""
+        return True
+
     def _attribute(self, name: str) -> Any:
         if self._native is None:
             raise AttributeError(f"{self.uid} has no {name} yet")
@@ -204,6 +208,11 @@ class NativeEvaluator(Native, Evaluator):
     def isLargerBetter(self) -> bool:
         """Whether a larger metric is a better one."""
         return self._to_native().is_larger_better()
+
+
+def all_native(stages: list[Any]) -> bool:
+    """Whether the extension module knows all of these stages."""
+    return all(isinstance(stage, Native) and stage._is_native() for stage in stages)
 
 
 def settings_of(maps: list[dict[Param[Any], Any]]) -> list[list[tuple[str, str, Any]]]:
