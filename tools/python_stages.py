@@ -1,9 +1,9 @@
-"""Writes python/emberline/ml/_stages.py: a class for each kind of stage, from the tables of params that the crates declare.
+"""Writes python/emberline/ml/_stages.py: a class for each kind of stage, from the tables of params in the crates.
 
     python tools/python_stages.py [--check]
 
-It asks the installed package `emberline`, so that comes first: `maturin develop`. With --check nothing is written, and the exit
-code says whether the file is what it would be.
+It asks the installed package `emberline`, so that comes first: `maturin develop`. With --check nothing is written,
+and the exit code says whether the file is what it would be.
 """
 
 import re
@@ -96,46 +96,72 @@ def camel(name):
     return name[0].upper() + name[1:]
 
 
+def default_in_words(default, suffix, required):
+    if required:
+        return "required"
+    if suffix:
+        return f"default: uid{suffix}"
+    return "not set by default" if default is None else f"default: {default!r}"
+
+
+def class_docs(what, params):
+    """The docstring of a class: what it is, and its params."""
+    lines = [
+        f"- ``{name}``: {doc}{constraint} ({default_in_words(default, suffix, required)})"
+        for name, _, default, suffix, constraint, required, doc in params
+    ]
+    filled = [textwrap.fill(line, 114, break_long_words=False).replace("\n", "\n      ") for line in lines]
+    body = wrapped(what, 4)
+    if filled:
+        body += "\n\n    Params:\n\n" + "\n".join(f"    {line}" for line in filled) + "\n    "
+    return '    """' + body.replace("\\", "\\\\") + '"""\n'
+
+
+def declarations(params):
+    """The params of a class, and their defaults."""
+    for name, of, _, _, constraint, _, doc in params:
+        text = f"{doc}{constraint}".replace('"', '\\"')
+        converter = f"TypeConverters.{CONVERTERS[of]}"
+        yield f'    {name}: Param[{of}] = Param("undefined", "{name}", "{text}", {converter})\n'
+    defaults = {name: default for name, _, default, *_ in params if default is not None}
+    if defaults:
+        values = "".join(f"        {name!r}: {value!r},\n".replace("'", '"') for name, value in defaults.items())
+        yield f"    _defaults = {{\n{values}    }}\n"
+    from_uid = {name: suffix for name, _, _, suffix, *_ in params if suffix}
+    if from_uid:
+        yield f"    _defaults_from_uid = {from_uid!r}\n".replace("'", '"')
+
+
+def method(head, docs, body, decorator=""):
+    return f"\n{decorator}    def {head}:\n{docstring(docs, 8)}        return {body}\n"
+
+
+def accessors(params):
+    """What sets and gets each param."""
+    for name, of, *_ in params:
+        yield method(f"set{camel(name)}(self, value: {of}) -> Self", f"Sets ``{name}``.", f"self._set({name}=value)")
+        yield method(f"get{camel(name)}(self) -> {of}", f"The value of ``{name}``.", f'self.getOrDefault("{name}")')
+
+
+def properties(attributes):
+    """What a model knows beyond its params."""
+    for name, of, doc in attributes:
+        value = f'self._attribute("{name}")'
+        value = f"summary_of({value})" if name == "summary" else f"list({value})" if name in METHODS else value
+        yield method(f"{name}(self) -> {of}", doc, value, "" if name in METHODS else "    @property\n")
+
+
 def written(kind, role, params, attributes, docs):
     is_model = kind.endswith("Model")
     base = BASES.get(kind) or ("NativeModel" if is_model else f"Native{role}")
     what = docs.get(kind.lower()) or docs.get(kind.lower().removesuffix("model"), kind)
-    out = [f"\n\nclass {kind}({base}):\n"]
-    lines = [what]
-    for name, of, default, suffix, constraint, required, doc in params:
-        by_default = "required" if required else f"default: uid{suffix}" if suffix else f"default: {default!r}" if default is not None else "not set by default"
-        lines.append(f"- ``{name}``: {doc}{constraint} ({by_default})")
-    body = wrapped(lines[0], 4)
-    if params:
-        body += "\n\n    Params:\n\n" + "\n".join("    " + textwrap.fill(line, 114, break_long_words=False).replace("\n", "\n      ") for line in lines[1:])
-        body += "\n"
-    body = body.replace("\\", "\\\\")
-    out.append(f'    """{body}{"    " if params else ""}"""\n\n    _kind = "{kind}"\n')
-    for name, of, default, suffix, constraint, required, doc in params:
-        text = f"{doc}{constraint}".replace('"', '\\"')
-        out.append(f'    {name}: Param[{of}] = Param("undefined", "{name}", "{text}", TypeConverters.{CONVERTERS[of]})\n')
-    defaults = {name: default for name, _, default, *_ in params if default is not None}
-    if defaults:
-        values = "".join(f"        {name!r}: {value!r},\n".replace("'", '"') for name, value in defaults.items())
-        out.append(f"    _defaults = {{\n{values}    }}\n")
-    from_uid = {name: suffix for name, _, _, suffix, *_ in params if suffix}
-    if from_uid:
-        out.append(f"    _defaults_from_uid = {from_uid!r}\n".replace("'", '"'))
-    given = [(name, "Any") for name in STAGE_PARAMS.get(kind, [])] + [(name, of) for name, of, *_ in params]
+    out = [f"\n\nclass {kind}({base}):\n", class_docs(what, params), f'\n    _kind = "{kind}"\n', *declarations(params)]
     if not is_model:
-        out.append("\n" + signature("__init__", given) + "        super().__init__()\n        self._set_given()\n")
-        out.append("\n" + signature("setParams", given) + docstring("Sets what is given.", 8) + "        return self._set_given()\n")
-    for name, of, *_ in params:
-        out.append(f"\n    def set{camel(name)}(self, value: {of}) -> Self:\n" + docstring(f"Sets ``{name}``.", 8) + f"        return self._set({name}=value)\n")
-        out.append(f"\n    def get{camel(name)}(self) -> {of}:\n" + docstring(f"The value of ``{name}``.", 8) + f'        return self.getOrDefault("{name}")\n')
-    if is_model:
-        for name, of, doc in attributes:
-            value = f'self._attribute("{name}")'
-            value = f"summary_of({value})" if name == "summary" else value
-            value = f"list({value})" if name in METHODS else value
-            decorator = "" if name in METHODS else "    @property\n"
-            out.append(f"\n{decorator}    def {name}(self) -> {of}:\n" + docstring(doc, 8) + f"        return {value}\n")
-    return "".join(out)
+        given = [(name, "Any") for name in STAGE_PARAMS.get(kind, [])] + [(name, of) for name, of, *_ in params]
+        set_given = docstring("Sets what is given.", 8) + "        return self._set_given()\n"
+        out += ["\n", signature("__init__", given), "        super().__init__()\n        self._set_given()\n"]
+        out += ["\n", signature("setParams", given), set_given]
+    return "".join([*out, *accessors(params), *(properties(attributes) if is_model else ())])
 
 
 def main():

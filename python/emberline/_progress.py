@@ -20,8 +20,8 @@ _callback: Callable[[dict[str, Any]], None] | None = None
 def set_progress(callback: Callable[[dict[str, Any]], None] | None) -> None:
     """Has ``callback`` told how far work has come, about ten times a second; with none, only terminals are.
 
-    It is called with a dict: ``what``, ``read`` and ``evaluated`` (images so far), ``failed``, ``seconds``, and, while tuning,
-    ``trials`` and ``trialsDone``.
+    It is called with a dict: ``what``, ``read`` and ``evaluated`` (images so far), ``failed``, ``seconds``, and, while
+    tuning, ``trials`` and ``trialsDone``.
     """
     global _callback
     _callback = callback

@@ -135,7 +135,9 @@ class DataFrame:
     def withColumn(self, name: str, column: Column) -> DataFrame:
         """With one more column, or another one under a name that is there."""
         if not isinstance(column, Column):
-            raise TypeError(f"withColumn({name!r}): expected a Column (col, lit, expr), found a {type(column).__name__}")
+            raise TypeError(
+                f"withColumn({name!r}): expected a Column (col, lit, expr), found a {type(column).__name__}"
+            )
         return self._of(self._table.with_column(name, column._sql))
 
     def withColumnRenamed(self, existing: str, new: str) -> DataFrame:
@@ -175,11 +177,9 @@ class DataFrame:
         with self._progress("Reading") as tick:
             return self._of(self._table.cache(tick))
 
-    def randomSplit(
-        self, weights: Sequence[float], seed: int = 0, stratify: str | None = None
-    ) -> list[DataFrame]:
-        """The rows in parts of these shares, dealt by a hash of row and seed; with ``stratify``, the same shares of each
-        value of that column. The rows are read once, into memory.
+    def randomSplit(self, weights: Sequence[float], seed: int = 0, stratify: str | None = None) -> list[DataFrame]:
+        """The rows in parts of these shares, dealt by a hash of row and seed; with ``stratify``, the same shares of
+        each value of that column. The rows are read once, into memory.
 
         >>> import emberline
         >>> train, test = emberline.createDataFrame({"x": list(range(10))}).randomSplit([0.8, 0.2], seed=1)
@@ -221,7 +221,7 @@ class DataFrame:
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def iter_batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows as they come, in no certain order unless the table is sorted; memory does not grow with their number."""
+        """The rows as they come, in no certain order unless the table is sorted; memory does not grow with them."""
         batches = self._table.stream()
         with self._progress("Reading") as tick:
             while (chunk := batches.next(tick)) is not None:
@@ -270,13 +270,16 @@ class DataFrame:
         return self.first() if n is None else self.take(n)
 
     def show(self, n: int = 20, truncate: bool | int = True) -> None:
-        """Prints the first rows. Texts are cut to 20 characters, or to ``truncate``; images and vectors are told by size."""
+        """Prints the first rows. Texts are cut to 20 characters, or to ``truncate``; images are told by size."""
         width = 20 if truncate is True else int(truncate)
         table = self._first(n + 1)
         more = table.num_rows > n
         table = table.slice(0, n)
         cells = [[name, *map(_told, _values(table.column(i)))] for i, name in enumerate(table.column_names)]
-        cells = [[cell if not width or len(cell) <= width else cell[: width - 3] + "..." for cell in column] for column in cells]
+        cells = [
+            [cell if not width or len(cell) <= width else cell[: width - 3] + "..." for cell in column]
+            for column in cells
+        ]
         widths = [max(map(len, column)) for column in cells]
         rule = "+" + "+".join("-" * width for width in widths) + "+"
         rows = ["|" + "|".join(cell.rjust(width) for cell, width in zip(row, widths)) + "|" for row in zip(*cells)]
@@ -305,7 +308,10 @@ def _collected(table: pa.Table) -> list[Row]:
 def _values(column: pa.ChunkedArray) -> list[Any]:
     kind = column.type
     if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type):
-        return [None if value is None else np.asarray(value, kind.value_type.to_pandas_dtype()) for value in column.to_pylist()]
+        return [
+            None if value is None else np.asarray(value, kind.value_type.to_pandas_dtype())
+            for value in column.to_pylist()
+        ]
     return [_rows_of(value) for value in column.to_pylist()]
 
 

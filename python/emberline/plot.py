@@ -38,7 +38,7 @@ def _class_names(df: DataFrame, column: str) -> list[str]:
 def confusion_matrix(
     df: DataFrame, labelCol: str = "label", predictionCol: str = "prediction", ax: Axes | None = None
 ) -> Axes:
-    """How often each label was predicted as which: labels down, predictions across. Rows with a null have no part in it."""
+    """How often each label was predicted as which: labels down, predictions across. Rows with a null are left out."""
     counts = (
         df.select(col(labelCol).cast("DOUBLE").alias("label"), col(predictionCol).cast("DOUBLE").alias("prediction"))
         .filter("label IS NOT NULL AND prediction IS NOT NULL")
@@ -65,14 +65,16 @@ def confusion_matrix(
 
 
 def tuning(model: Any, param: Param[Any], ax: Axes | None = None) -> Axes:
-    """A validator's metrics against one param, a line for each combination of the others, with the deviation over folds."""
+    """A validator's metrics against one param, a line for each combination of the others, with the folds' deviation."""
     maps = model.getEstimatorParamMaps()
     metrics = list(getattr(model, "avgMetrics", None) or model.validationMetrics)
     deviations = list(getattr(model, "stdMetrics", None) or [0.0] * len(metrics))
     lines: dict[str, list[tuple[Any, float, float]]] = {}
     for candidate, metric, deviation in zip(maps, metrics, deviations):
         if param not in candidate:
-            raise ValueError(f"{param.name}: no param of the candidates; they have {', '.join(p.name for p in candidate)}")
+            raise ValueError(
+                f"{param.name}: no param of the candidates; they have {', '.join(p.name for p in candidate)}"
+            )
         name = ", ".join(f"{p.name}={value}" for p, value in candidate.items() if p != param)
         lines.setdefault(name, []).append((candidate[param], metric, deviation))
     axes: Axes = ax or _pyplot().subplots()[1]

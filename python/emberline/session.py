@@ -50,13 +50,15 @@ class Session:
     ) -> DataFrame:
         """A folder of images (or a file, a pattern, an address such as ``s3://...``) as a table, one row per file.
 
-        Columns: ``image`` (Spark's struct, null where a file can't be decoded), ``origin``, ``width``, ``height``, one for each
-        ``key=value`` folder, ``label`` if asked for, and ``image_error``, which says why an image is null.
+        Columns: ``image`` (Spark's struct, null where a file can't be decoded), ``origin``, ``width``, ``height``, one
+        for each ``key=value`` folder, ``label`` if asked for, and ``image_error``, which says why an image is null.
 
         ``label="folder"`` labels each image with the name of the folder it is in, directly below ``path``.
         """
         if label not in (None, "folder"):
-            raise ValueError(f"label: expected None or 'folder', found {label!r}; `key=value` folders are columns anyway")
+            raise ValueError(
+                f"label: expected None or 'folder', found {label!r}; `key=value` folders are columns anyway"
+            )
         table = self._native.read_images(
             os.fspath(path), recursive, glob, label == "folder", float(sampleRatio), int(seed), dropInvalid
         )
@@ -76,8 +78,8 @@ class Session:
         return DataFrame(self._native.read_parquet(path), self)
 
     def createDataFrame(self, data: Any, schema: list[str] | None = None) -> DataFrame:
-        """A table of what Python has: anything with ``__arrow_c_stream__`` (PyArrow, Polars, pandas, DuckDB, Hugging Face
-        datasets), a dict of columns, NumPy matrices among them, or rows with the names of their columns.
+        """A table of what Python has: anything with ``__arrow_c_stream__`` (PyArrow, Polars, pandas, DuckDB, Hugging
+        Face datasets), a dict of columns, NumPy matrices among them, or rows with the names of their columns.
 
         >>> import emberline
         >>> emberline.createDataFrame([("a", 1.0), ("b", 2.0)], ["name", "value"]).collect()
@@ -97,8 +99,8 @@ class Session:
         self.createDataFrame(data).createOrReplaceTempView(name)
 
     def register_function(self, name: str, model: Transformer) -> None:
-        """Makes a fitted pipeline, or another stage that takes images, a function of SQL: null for a bad image, a label with
-        its probability for a classifier.
+        """Makes a fitted pipeline, or another stage that takes images, a function of SQL: null for a bad image, a label
+        with its probability for a classifier.
         """
         self._native.register_function(name, model._to_native())
 
@@ -115,7 +117,7 @@ class Session:
         return DataFrame(self._native.sql(query), self)
 
     def report(self) -> dict[str, Any]:
-        """What happened to rows so far: ``read``, ``evaluated``, ``failed``, ``reasons`` and ``samples`` of failures."""
+        """What happened to rows so far: ``read``, ``evaluated``, ``failed``, ``reasons`` and ``samples``."""
         return self._native.report()
 
     def __repr__(self) -> str:

@@ -61,9 +61,7 @@ def test_transfer_learning_tuning_and_sql(photos: Path, tmp_path: Path) -> None:
     assert [row.objects.label for row in rows] == [row.label for row in rows]
     assert {row.label for row in rows} == set(LABELS)
 
-    session.sql(
-        f"CREATE FUNCTION again(image) LANGUAGE EMBERLINE AS '{tmp_path / 'photos.ember'}'"
-    )
+    session.sql(f"CREATE FUNCTION again(image) LANGUAGE EMBERLINE AS '{tmp_path / 'photos.ember'}'")
     again = session.sql("SELECT again(image) AS objects FROM traffic_imgs").collect()
     assert [row.objects for row in again] == [row.objects for row in rows]
 

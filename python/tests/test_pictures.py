@@ -113,7 +113,7 @@ def test_a_transformer_of_scikit_learn(photos: Path) -> None:
     features = DeepImageFeaturizer(NETWORK).fit_transform([paths[3].read_bytes(), paths[0].read_bytes()])
     assert features.shape == (2, 1280)
     assert np.array_equal(features[1], DeepImageFeaturizer(NETWORK).transform([str(paths[0])])[0])
-    with pytest.raises(ValueError, match="none.png"):
+    with pytest.raises(ValueError, match=r"none.png"):
         DeepImageFeaturizer(NETWORK).transform([str(photos / "none.png")])
 
 

@@ -11,8 +11,22 @@ import pytest
 
 import emberline
 from emberline import DataFrame, Session, _emberline, col
-from emberline.ml import Estimator, Evaluator, Model, Pipeline, PipelineModel, Transformer, load
-from emberline.ml import classification, clustering, evaluation, feature, regression, tuning, util
+from emberline.ml import (
+    Estimator,
+    Evaluator,
+    Model,
+    Pipeline,
+    PipelineModel,
+    Transformer,
+    classification,
+    clustering,
+    evaluation,
+    feature,
+    load,
+    regression,
+    tuning,
+    util,
+)
 from emberline.ml.classification import LinearSVC, LogisticRegression, LogisticRegressionModel, NaiveBayes, OneVsRest
 from emberline.ml.clustering import KMeans
 from emberline.ml.evaluation import BinaryClassificationEvaluator, MulticlassClassificationEvaluator
@@ -215,7 +229,10 @@ def test_tuning(points: DataFrame, tmp_path: Path) -> None:
     assert again.fit(points).avgMetrics == model.avgMetrics
     loaded = saved_and_loaded(model, tmp_path / "model")
     assert isinstance(loaded, CrossValidatorModel) and loaded.avgMetrics == model.avgMetrics
-    assert loaded.transform(points).select("prediction").collect() == model.transform(points).select("prediction").collect()
+    assert (
+        loaded.transform(points).select("prediction").collect()
+        == model.transform(points).select("prediction").collect()
+    )
     with pytest.raises(RuntimeError, match="loaded"):
         loaded.getEstimator()
     split = TrainValidationSplit(estimator=lr, estimatorParamMaps=grid, evaluator=evaluator, trainRatio=0.5)
@@ -251,7 +268,9 @@ class Doubled(Transformer):
 
 
 def test_stages_in_python_go_into_pipelines() -> None:
-    pipeline = Pipeline(stages=[Doubled(), VectorAssembler(inputCols=["x", "twice"], outputCol="features"), KMeans(k=2)])
+    pipeline = Pipeline(
+        stages=[Doubled(), VectorAssembler(inputCols=["x", "twice"], outputCol="features"), KMeans(k=2)]
+    )
     model = pipeline.fit({"x": [0.0, 0.1, 5.0, 5.1]})
     assert isinstance(model, PipelineModel) and model.uid == pipeline.uid
     rows = model.transform({"x": [0.05, 4.0]}).collect()

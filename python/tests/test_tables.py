@@ -155,7 +155,7 @@ def test_parquet_appears_whole_or_not_at_all(session: Session, tmp_path: Path) -
     df.limit(1).write.mode("overwrite").parquet(path)
     assert session.read_parquet(path).count() == 1
     bad = session.sql("SELECT 1 / (value - 3) AS x FROM generate_series(1, 5)")
-    with pytest.raises(ValueError, match="(?i)divide"):
+    with pytest.raises(ValueError, match=r"(?i)divide"):
         bad.write.parquet(tmp_path / "bad.parquet")
     assert [file.name for file in tmp_path.iterdir()] == ["t.parquet"]
 
@@ -169,9 +169,9 @@ def test_errors_are_of_pythons_types(session: Session, tmp_path: Path) -> None:
         session.read_images(tmp_path, sampleRatio=2)
     with pytest.raises(ValueError, match="label"):
         session.read_images(tmp_path, label="file")
-    with pytest.raises(ValueError, match="(?i)nothing"):
+    with pytest.raises(ValueError, match=r"(?i)nothing"):
         session.sql("SELECT * FROM nothing")
-    with pytest.raises(ValueError, match="(?i)sql"):
+    with pytest.raises(ValueError, match=r"(?i)sql"):
         session.sql("SELEC 1")
     df = session.createDataFrame({"a": [1]})
     with pytest.raises(ValueError, match="zzz"):
@@ -234,6 +234,8 @@ def test_progress_is_told_to_who_asks(session: Session, capfd: pytest.CaptureFix
 
 
 def test_import_waits_for_neither_numpy_nor_arrow() -> None:
-    code = "import sys, emberline; print([m for m in ('numpy', 'pyarrow', 'onnxruntime', 'pandas') if m in sys.modules])"
+    code = (
+        "import sys, emberline; print([m for m in ('numpy', 'pyarrow', 'onnxruntime', 'pandas') if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

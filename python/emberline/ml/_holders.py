@@ -157,7 +157,10 @@ class Validator(_Holder):
         maps = self._stage("estimatorParamMaps")
         models = [(validation, estimator.fit(train, maps)) for train, validation in self._splits(dataset)]
         metrics = np.array(
-            [[evaluator.evaluate(model.transform(validation, m)) for model, m in zip(fold, maps)] for validation, fold in models]
+            [
+                [evaluator.evaluate(model.transform(validation, m)) for model, m in zip(fold, maps)]
+                for validation, fold in models
+            ]
         )
         mean = metrics.mean(axis=0)
         best = int(mean.argmax() if evaluator.isLargerBetter() else mean.argmin())
@@ -183,7 +186,9 @@ class Validator(_Holder):
 def _params_in(stage: Any) -> list[Param[Any]]:
     """The params of a stage and of those in it."""
     inner = list(stage._stages()) if hasattr(stage, "_stages") else []
-    inner += [stage.getOrDefault(name) for name in ("classifier", "estimator") if stage.hasParam(name) and stage.isSet(name)]
+    inner += [
+        stage.getOrDefault(name) for name in ("classifier", "estimator") if stage.hasParam(name) and stage.isSet(name)
+    ]
     return [*stage.params, *(param for one in inner for param in _params_in(one))]
 
 

@@ -32,8 +32,10 @@ class Summary:
 
 
 class LogisticRegressionTrainingSummary(Summary):
-    """How a logistic regression was trained, and its metrics over the rows it learned from: ``accuracy``, ``weightedRecall``,
-    ``precisionByLabel``, ``fMeasureByLabel(beta)``, and for two classes ``roc``, ``areaUnderROC``, ``pr``, ...
+    """How a logistic regression was trained, and its metrics over the rows it learned from.
+
+    ``accuracy``, ``weightedRecall``, ``precisionByLabel``, ``fMeasureByLabel(beta)``, and for two classes ``roc``,
+    ``areaUnderROC``, ``pr``, ...
     """
 
 

@@ -1,6 +1,7 @@
 """Stages that prepare columns: those of ``pyspark.ml.feature``, and sparkdl's for images."""
 
 from emberline.ml._stages import (
+    PCA,
     DeepImageFeaturizer,
     DeepImagePredictor,
     IndexToString,
@@ -9,7 +10,6 @@ from emberline.ml._stages import (
     Normalizer,
     OneHotEncoder,
     OneHotEncoderModel,
-    PCA,
     PCAModel,
     SimilarImages,
     SimilarImagesModel,
@@ -22,6 +22,7 @@ from emberline.ml._stages import (
 )
 
 __all__ = [
+    "PCA",
     "DeepImageFeaturizer",
     "DeepImagePredictor",
     "IndexToString",
@@ -30,7 +31,6 @@ __all__ = [
     "Normalizer",
     "OneHotEncoder",
     "OneHotEncoderModel",
-    "PCA",
     "PCAModel",
     "SQLTransformer",
     "SimilarImages",

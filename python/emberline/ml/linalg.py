@@ -70,7 +70,13 @@ class Vectors:
     def sparse(size: int, *args: Any) -> DenseVector:
         """Of a size and places with their values: as a dict, as pairs, or as two lists."""
         vector = np.zeros(size)
-        pairs = args[0].items() if len(args) == 1 and isinstance(args[0], dict) else args[0] if len(args) == 1 else zip(*args)
+        pairs = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], dict)
+            else args[0]
+            if len(args) == 1
+            else zip(*args)
+        )
         for place, value in pairs:
             vector[place] = value
         return DenseVector(vector)

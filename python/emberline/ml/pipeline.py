@@ -20,7 +20,9 @@ __all__ = ["Pipeline", "PipelineModel"]
 def _natives(uid: str, stages: list[Any]) -> list[_emberline.Stage]:
     foreign = [stage.uid for stage in stages if not isinstance(stage, Native)]
     if foreign:
-        raise TypeError(f"{uid}: {', '.join(foreign)} is written in Python: only Emberline's own stages can be saved or tuned")
+        raise TypeError(
+            f"{uid}: {', '.join(foreign)} is written in Python: only Emberline's own stages can be saved or tuned"
+        )
     return [stage._to_native() for stage in stages]
 
 
@@ -121,5 +123,3 @@ class PipelineModel(NativeModel):
         for stage in self.stages:
             dataset = stage.transform(dataset)
         return dataset
-
-
