@@ -64,7 +64,7 @@ pub use self::{
     onnx::{ImageLayout, OnnxOptions},
     runtime::{
         LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
-        default_runtime,
+        default_runtime, look_for_library_in,
     },
     tensor::{Tensor, TensorView},
 };

@@ -107,7 +107,7 @@ async fn predictors(table: &DataFrame) -> Result<Vec<Saved>> {
 async fn every_registered_kind_is_tested() -> Result<()> {
     let mut tested: Vec<_> = every_kind().await?.iter().map(|saved| saved.stage().kind()).collect();
     tested.sort_unstable();
-    assert_eq!(tested, registry::kinds().collect::<Vec<_>>());
+    assert_eq!(tested, registry::kinds().iter().map(|kind| kind.name).collect::<Vec<_>>());
     Ok(())
 }
 
