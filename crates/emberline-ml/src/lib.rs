@@ -20,6 +20,7 @@ mod image;
 pub mod linear;
 mod linear_predictors;
 pub mod metrics;
+mod model;
 mod neighbors;
 mod params;
 mod persistence;
@@ -51,6 +52,10 @@ pub use features::{
 };
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
+pub use model::{
+    ModelRequest, ModelSource, NetworkTransformer, Onnx, OnnxTransformer, TFImageTransformer, TFTransformer,
+    TensorFlow,
+};
 pub use neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };

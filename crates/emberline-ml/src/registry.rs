@@ -18,6 +18,7 @@ use crate::features::{
     VectorAssembler,
 };
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::model::{OnnxTransformer, TFImageTransformer, TFTransformer};
 use crate::neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };
@@ -68,6 +69,7 @@ const KINDS: &[(&str, Load)] = &[
     ("OneHotEncoderModel", |reader| Ok(Saved::Transformer(Arc::new(OneHotEncoderModel::load(reader)?)))),
     ("OneVsRest", |reader| Ok(Saved::Estimator(Arc::new(OneVsRest::load(reader)?)))),
     ("OneVsRestModel", |reader| Ok(Saved::Transformer(Arc::new(OneVsRestModel::load(reader)?)))),
+    ("OnnxTransformer", |reader| Ok(Saved::Transformer(Arc::new(OnnxTransformer::load(reader)?)))),
     ("PCA", |reader| Ok(Saved::Estimator(Arc::new(Pca::load(reader)?)))),
     ("PCAModel", |reader| Ok(Saved::Transformer(Arc::new(PcaModel::load(reader)?)))),
     ("Pipeline", |reader| Ok(Saved::Estimator(Arc::new(Pipeline::load(reader)?)))),
@@ -80,6 +82,8 @@ const KINDS: &[(&str, Load)] = &[
     ("StandardScalerModel", |reader| Ok(Saved::Transformer(Arc::new(StandardScalerModel::load(reader)?)))),
     ("StringIndexer", |reader| Ok(Saved::Estimator(Arc::new(StringIndexer::load(reader)?)))),
     ("StringIndexerModel", |reader| Ok(Saved::Transformer(Arc::new(StringIndexerModel::load(reader)?)))),
+    ("TFImageTransformer", |reader| Ok(Saved::Transformer(Arc::new(TFImageTransformer::load(reader)?)))),
+    ("TFTransformer", |reader| Ok(Saved::Transformer(Arc::new(TFTransformer::load(reader)?)))),
     ("TrainValidationSplit", |reader| Ok(Saved::Estimator(Arc::new(TrainValidationSplit::load(reader)?)))),
     ("TrainValidationSplitModel", |reader| {
         Ok(Saved::Transformer(Arc::new(TrainValidationSplitModel::load(reader)?)))

@@ -42,9 +42,11 @@ mod home;
 mod layer;
 mod network;
 mod onnx;
+mod protobuf;
 pub mod pth;
 mod runtime;
 mod tensor;
+mod tensorflow;
 
 pub use self::{
     digest::Digest,
@@ -57,10 +59,11 @@ pub use self::{
         ZeroPadding2D,
     },
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
-    onnx::{ImageLayout, OnnxOptions},
+    onnx::{ElementType, ImageLayout, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
     runtime::{
         LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
         default_runtime,
     },
     tensor::{Tensor, TensorView},
+    tensorflow::{TensorFlowLimits, TensorFlowModel, tensorflow_operators},
 };

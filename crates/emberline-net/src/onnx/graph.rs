@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use super::{
     ImageLayout,
+    model::{ElementType, declared},
     proto::{
-        AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto,
-        NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
-        ValueInfoProto,
+        AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+        TensorProto, ValueInfoProto,
     },
 };
 use crate::{Network, Tensor, network::Input};
 
 /// ONNX 1.12, which both runtimes have known for years.
-const OPSET_VERSION: i64 = 17;
-const IR_VERSION: i64 = 8;
+pub(super) const OPSET_VERSION: i64 = 17;
+pub(super) const IR_VERSION: i64 = 8;
 
 /// The symbol of the batch size.
-const BATCH_SYMBOL: &str = "N";
+pub(super) const BATCH_SYMBOL: &str = "N";
 
 pub(super) struct Graph<'a> {
     pub(super) network: &'a Network,
@@ -96,6 +96,7 @@ impl<'a> Graph<'a> {
             name: output.clone(),
             op_type: op_type.to_owned(),
             attribute,
+            ..Default::default()
         });
         output
     }
@@ -138,6 +139,7 @@ impl<'a> Graph<'a> {
             data_type: data_type.into(),
             name: name.clone(),
             raw_data,
+            ..Default::default()
         });
         name
     }
@@ -149,6 +151,7 @@ impl<'a> Graph<'a> {
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             graph: Some(self.proto),
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION }],
+            ..Default::default()
         }
     }
 }
@@ -156,26 +159,22 @@ impl<'a> Graph<'a> {
 pub(super) const TO_CHANNELS_FIRST: [i64; 4] = [0, 3, 1, 2];
 pub(super) const TO_CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
 
-pub(super) fn int(name: &str, i: i64) -> AttributeProto {
+pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { name: name.to_owned(), i, r#type: AttributeType::Int.into(), ..Default::default() }
 }
 
-pub(super) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+pub(crate) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     let (name, ints) = (name.to_owned(), ints.to_vec());
     AttributeProto { name, ints, r#type: AttributeType::Ints.into(), ..Default::default() }
 }
 
-pub(super) fn float(name: &str, f: f32) -> AttributeProto {
+pub(crate) fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.to_owned(), f, r#type: AttributeType::Float.into(), ..Default::default() }
 }
 
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
-    let batch = DimensionValue::Symbol(BATCH_SYMBOL.to_owned());
-    let sizes = shape.iter().map(|&size| DimensionValue::Size(size as i64));
-    let dim = [batch].into_iter().chain(sizes).map(|value| Dimension { value: Some(value) }).collect();
-    let tensor_type =
-        TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
+    let sizes: Vec<Option<usize>> = [None].into_iter().chain(shape.iter().copied().map(Some)).collect();
+    declared(name, ElementType::Float32, Some(&sizes))
 }
 
 fn little_endian(values: &[f32]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The tests of this crate: graphs, files, and one conformance suite that every runtime passes.
 
 mod conformance;
+mod foreign;
 mod graph;
 mod h5;
 mod library;

@@ -1,0 +1,79 @@
+//! The kinds of model files, and how each becomes ONNX.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use emberline_net::{OnnxModel, TensorFlowModel};
+
+use super::transformer::COLUMNS;
+use super::{BATCH_SIZE, MODEL_FILE, SIGNATURE, TAG_SET};
+use crate::error::Result;
+use crate::params::ParamSpec;
+
+/// A kind of model files.
+pub trait ModelSource: Clone + Debug + Send + Sync + 'static {
+    /// The name of the stage that reads them.
+    const KIND: &'static str;
+
+    /// The table of the stage's params.
+    const PARAMS: &'static [ParamSpec];
+
+    /// The model of a file, with those inputs and outputs; all that the file names where there are none.
+    ///
+    /// # Errors
+    /// When the file can't be read, or has no such inputs or outputs.
+    fn read(file: &Path, request: &ModelRequest<'_>) -> Result<OnnxModel>;
+}
+
+/// What is asked of a model file.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelRequest<'a> {
+    /// The names of inputs; empty for those that the file names.
+    pub inputs: &'a [String],
+    /// The names of outputs; empty for those that the file names.
+    pub outputs: &'a [String],
+    /// Of a SavedModel, the tags of the graph.
+    pub tags: Option<&'a str>,
+    /// Of a SavedModel, the signature.
+    pub signature: Option<&'a str>,
+}
+
+/// ONNX files.
+#[derive(Debug, Clone)]
+pub struct Onnx;
+
+impl ModelSource for Onnx {
+    const KIND: &'static str = "OnnxTransformer";
+    const PARAMS: &'static [ParamSpec] =
+        &[COLUMNS[0], COLUMNS[1], COLUMNS[2], COLUMNS[3], COLUMNS[4], MODEL_FILE, BATCH_SIZE];
+
+    fn read(file: &Path, request: &ModelRequest<'_>) -> Result<OnnxModel> {
+        let model = OnnxModel::read(file, &Default::default())?;
+        Ok(if request.outputs.is_empty() { model } else { model.with_outputs(request.outputs)? })
+    }
+}
+
+/// TensorFlow's SavedModel directories and frozen graphs.
+#[derive(Debug, Clone)]
+pub struct TensorFlow;
+
+impl ModelSource for TensorFlow {
+    const KIND: &'static str = "TFTransformer";
+    const PARAMS: &'static [ParamSpec] = &[
+        COLUMNS[0], COLUMNS[1], COLUMNS[2], COLUMNS[3], COLUMNS[4], MODEL_FILE, TAG_SET, SIGNATURE,
+        BATCH_SIZE,
+    ];
+
+    fn read(file: &Path, request: &ModelRequest<'_>) -> Result<OnnxModel> {
+        let model = TensorFlowModel::read(file, request.tags.unwrap_or("serve"), &Default::default())?;
+        Ok(model.to_onnx(request.signature.unwrap_or("serving_default"), request.inputs, request.outputs)?)
+    }
+}
+
+/// The model of a file of either kind: what is called `.onnx` is ONNX, all else TensorFlow's.
+pub(super) fn read_any(file: &Path, request: &ModelRequest<'_>) -> Result<OnnxModel> {
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        return Onnx::read(file, request);
+    }
+    TensorFlow::read(file, request)
+}
