@@ -5,6 +5,7 @@ mod foreign;
 mod graph;
 mod h5;
 mod library;
+mod mutate;
 mod pth;
 mod pytorch;
 mod reference;

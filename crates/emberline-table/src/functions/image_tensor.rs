@@ -11,10 +11,11 @@ use emberline_image::{
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::image::for_each_image;
 use super::{check_image, column_type, image_input, vector_type, vectors};
 use crate::describe::{Blobs, Description, FunctionKinds};
 use crate::error::{Result, TableError};
-use crate::function::{ColumnFunction, Evaluated, RowError, check_arity};
+use crate::function::{ColumnFunction, Evaluated, check_arity};
 use crate::image_column::{ImageBuilder, image_type};
 use crate::input::PixelSource;
 
@@ -138,25 +139,18 @@ impl ColumnFunction for ImageTensor {
         let mut values = vec![0.0; images.len() * length];
         let mut rgb = vec![0.0; self.preprocessing.tensor_len()];
         let mut valid = vec![false; images.len()];
-        let mut errors = Vec::new();
-        for row in 0..images.len() {
-            let Some(source) = images.get(row, row + 1, &self.decode).pop().flatten() else { continue };
+        let errors = for_each_image(&images, &self.decode, |row, source| {
+            let Some(source) = source else { return Ok(()) };
             let out = &mut values[row * length..][..length];
-            let done = source.and_then(|source| {
-                if self.params.channels != PixelChannels::Gray {
-                    return self.tensor(&source, &mut scratch, out);
-                }
+            if self.params.channels == PixelChannels::Gray {
                 self.tensor(&source, &mut scratch, &mut rgb)?;
                 out.iter_mut().zip(rgb.as_chunks::<3>().0).for_each(|(value, pixel)| *value = luma(*pixel));
-                Ok(())
-            });
-            match done {
-                Ok(()) => valid[row] = true,
-                Err(reason) => {
-                    errors.push(RowError { row, origin: images.origin(row).map(String::from), reason });
-                }
+            } else {
+                self.tensor(&source, &mut scratch, out)?;
             }
-        }
+            valid[row] = true;
+            Ok(())
+        });
         self.scratch.lock().push(scratch);
         Ok(Evaluated { values: vectors(values, length, &valid)?, errors })
     }
