@@ -39,6 +39,8 @@ mod error;
 mod file;
 pub mod h5;
 mod home;
+
+pub mod keras;
 mod layer;
 mod network;
 mod onnx;

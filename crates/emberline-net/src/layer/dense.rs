@@ -35,13 +35,9 @@ impl Dense {
     }
 
     pub(super) fn output_shape(&self, input: &[usize]) -> Result<Shape, Problem> {
-        match input {
-            [_] => Ok(vec![self.units]),
-            [tokens, _] => Ok(vec![*tokens, self.units]),
-            [height, width, _] => Ok(vec![*height, *width, self.units]),
-            _ => Err(format!(
-                "Dense takes vectors, sequences or images of one, two or three axes, found {input:?}"
-            )),
+        match input.split_last() {
+            Some((_, axes)) => Ok([axes, &[self.units]].concat()),
+            None => Err("Dense takes one axis at least".to_owned()),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The layers a network is made of, in Keras' vocabulary: one file per family.
 //!
 //! A layer is settings alone. Its weights live in the [`Network`](crate::Network) under `layer/kernel` names, and how it
-//! is written as ONNX lives in `crate::onnx`. Shapes are channels-last without the batch: `[height, width, channels]`,
-//! `[tokens, features]` or `[features]`. Keras' definitions hold: <https://keras.io/api/layers/>.
+//! is written as ONNX lives in `crate::onnx`. Shapes are channels-last without the batch:
+//! `[depth, height, width, channels]`, `[height, width, channels]`, `[tokens, features]` or `[features]`. Keras' definitions hold: <https://keras.io/api/layers/>.
 
 mod activation;
 mod conv;
@@ -66,6 +66,11 @@ pub enum Layer {
     Flatten,
     /// The same values under another shape, channels fastest.
     Reshape(Reshape),
+    /// The axes in another order.
+    Permute {
+        /// Axis `i` of the output is axis `axes[i]` of the input, from 0 and without the batch.
+        axes: Vec<usize>,
+    },
     /// Nothing at inference; the rate matters to training.
     Dropout {
         /// The share of values dropped while training, in `[0, 1)`.
@@ -110,6 +115,7 @@ impl Layer {
             Self::GlobalMaxPooling2D(_) => "GlobalMaxPooling2D",
             Self::Flatten => "Flatten",
             Self::Reshape(_) => "Reshape",
+            Self::Permute { .. } => "Permute",
             Self::Dropout { .. } => "Dropout",
             Self::Add => "Add",
             Self::Multiply => "Multiply",
@@ -145,6 +151,7 @@ impl Layer {
             }
             Self::Flatten => Ok(vec![reshape::size(input)?]),
             Self::Reshape(layer) => layer.output_shape(input),
+            Self::Permute { axes } => reshape::permuted_shape(axes, input),
             Self::ClassToken => sequence::class_token_shape(input),
             Self::PositionEmbedding => Ok(sequence::sequence_shape(self.kind(), input)?.to_vec()),
             Self::MultiHeadAttention(layer) => layer.output_shape(input),

@@ -46,6 +46,16 @@ impl Reshape {
     }
 }
 
+/// The shape with its axes in another order.
+pub(super) fn permuted_shape(axes: &[usize], input: &[usize]) -> Result<Shape, Problem> {
+    let mut sorted = axes.to_vec();
+    sorted.sort_unstable();
+    if !sorted.iter().copied().eq(0..input.len()) {
+        return Err(format!("{axes:?} is not an order of the axes of {input:?}, counted from 0"));
+    }
+    Ok(axes.iter().map(|&axis| input[axis]).collect())
+}
+
 pub(super) fn size(shape: &[usize]) -> Result<usize, Problem> {
     crate::tensor::len_of(shape).map_err(|error| error.to_string())
 }

@@ -52,8 +52,28 @@ impl NetworkBuilder {
     pub fn merge(&mut self, name: &str, layer: impl Into<Layer>, inputs: &[NodeId]) -> NodeId {
         // An id of another builder names no value here; the empty name makes `build` refuse it.
         let inputs = inputs.iter().map(|id| self.values.get(id.0).cloned().unwrap_or_default()).collect();
-        self.nodes.push(Node { name: name.to_owned(), layer: layer.into(), inputs });
+        self.nodes.push(Node::new(name, layer, inputs));
         self.value(name)
+    }
+
+    /// Applies an earlier layer once more, with the same settings and weights, which the network has once.
+    pub fn apply_again(&mut self, name: &str, layer: NodeId, inputs: &[NodeId]) -> NodeId {
+        let first =
+            self.values.get(layer.0).and_then(|name| self.nodes.iter().find(|node| node.name == *name));
+        // The id of an input, or of another builder, names no layer here; the layer without inputs makes `build` refuse it.
+        let again =
+            first.map(|first| (first.layer.clone(), first.weights_name().to_owned(), first.trainable));
+        let value = match again {
+            Some((layer, weights, trainable)) => {
+                let value = self.merge(name, layer, inputs);
+                if let Some(node) = self.nodes.last_mut() {
+                    (node.weights, node.trainable) = (Some(weights), trainable);
+                }
+                value
+            }
+            None => self.merge(name, Layer::Flatten, &[]),
+        };
+        value
     }
 
     /// The network with these outputs, without weights. Fails as [`Network::new`] does.

@@ -71,10 +71,10 @@ impl Network {
                 // Pooling is over a grid's height and width; a sequence is a grid one column wide.
                 let column = Layer::Reshape(Reshape { shape: vec![*tokens, 1, *features] });
                 let name = format!("{output}_column");
-                nodes.push(Node { name: name.clone(), layer: column, inputs: vec![input] });
+                nodes.push(Node::new(name.clone(), column, vec![input]));
                 input = name;
             }
-            nodes.push(Node { name: name.clone(), layer: layer.clone(), inputs: vec![input] });
+            nodes.push(Node::new(name.clone(), layer.clone(), vec![input]));
             outputs.push(name);
         }
         self.with_graph(nodes, outputs)

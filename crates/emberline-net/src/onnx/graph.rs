@@ -24,12 +24,14 @@ pub(super) struct Graph<'a> {
     proto: GraphProto,
     /// The ONNX value that holds a node's output, channels first where it is an image.
     values: BTreeMap<&'a str, String>,
+    /// The places of stored tensors by name.
+    constants: BTreeMap<String, usize>,
 }
 
 impl<'a> Graph<'a> {
     pub(super) fn new(network: &'a Network) -> Self {
         let proto = GraphProto { name: network.name().to_owned(), ..Default::default() };
-        Self { network, proto, values: BTreeMap::new() }
+        Self { network, proto, values: BTreeMap::new(), constants: BTreeMap::new() }
     }
 
     /// Declares an input; an image that enters channels-last is transposed.
@@ -39,10 +41,10 @@ impl<'a> Graph<'a> {
             (&[height, width, channels], ImageLayout::ChannelsFirst) => {
                 (vec![channels, height, width], name.clone())
             }
-            ([_, _, _], ImageLayout::ChannelsLast) => (
-                shape.clone(),
-                self.transpose(name.clone(), format!("{name}/channels_first"), TO_CHANNELS_FIRST),
-            ),
+            _ if is_spatial(shape) => {
+                let first = format!("{name}/channels_first");
+                (shape.clone(), self.transpose(name.clone(), first, &to_channels_first(shape.len())))
+            }
             _ => (shape.clone(), name.clone()),
         };
         self.proto.input.push(value_info(name, &declared));
@@ -54,8 +56,8 @@ impl<'a> Graph<'a> {
         let shape = self.network.shape(name);
         self.proto.output.push(value_info(name, shape));
         let value = self.value(name);
-        if shape.len() == 3 {
-            self.transpose(value, name.to_owned(), TO_CHANNELS_LAST);
+        if is_spatial(shape) {
+            self.transpose(value, name.to_owned(), &to_channels_last(shape.len()));
         } else if value != name {
             self.op("Identity", vec![value], name.to_owned(), vec![]);
         }
@@ -69,7 +71,7 @@ impl<'a> Graph<'a> {
     /// The name under which a node's output is to be written: its own, which an output keeps only where it needs no
     /// transposition.
     pub(super) fn value_name(&self, name: &str) -> String {
-        let transposed = self.network.shape(name).len() == 3;
+        let transposed = is_spatial(self.network.shape(name));
         if transposed && self.network.outputs().iter().any(|output| output == name) {
             format!("{name}/channels_first")
         } else {
@@ -101,12 +103,23 @@ impl<'a> Graph<'a> {
         output
     }
 
-    pub(super) fn transpose(&mut self, input: String, output: String, permutation: [i64; 4]) -> String {
-        self.op("Transpose", vec![input], output, vec![ints("perm", &permutation)])
+    pub(super) fn transpose(&mut self, input: String, output: String, permutation: &[i64]) -> String {
+        self.op("Transpose", vec![input], output, vec![ints("perm", permutation)])
+    }
+
+    /// Whether it is this tensor that is stored under a name; `None` where nothing is.
+    pub(super) fn constant_is(&self, name: &str, tensor: &Tensor) -> Option<bool> {
+        let stored = self.constants.get(name).and_then(|place| self.proto.initializer.get(*place));
+        stored.map(|stored| {
+            let values = stored.raw_data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            stored.dims.iter().map(|size| *size as usize).eq(tensor.shape().iter().copied())
+                && values.map(f32::to_bits).eq(tensor.data().iter().map(|value| value.to_bits()))
+        })
     }
 
     /// Adds a stored tensor and gives back its name.
     pub(super) fn constant(&mut self, name: String, tensor: &Tensor) -> String {
+        self.constants.insert(name.clone(), self.proto.initializer.len());
         self.raw_constant(name, DataType::Float, tensor.shape(), little_endian(tensor.data()))
     }
 
@@ -156,8 +169,22 @@ impl<'a> Graph<'a> {
     }
 }
 
-pub(super) const TO_CHANNELS_FIRST: [i64; 4] = [0, 3, 1, 2];
-pub(super) const TO_CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
+/// Whether values of this shape, images and volumes, are held channels first.
+pub(super) fn is_spatial(shape: &[usize]) -> bool {
+    shape.len() >= 3
+}
+
+/// `[0, 3, 1, 2]` for images.
+pub(super) fn to_channels_first(rank: usize) -> Vec<i64> {
+    let rank = rank as i64;
+    [0, rank].into_iter().chain(1..rank).collect()
+}
+
+/// `[0, 2, 3, 1]` for images.
+pub(super) fn to_channels_last(rank: usize) -> Vec<i64> {
+    let rank = rank as i64;
+    [0].into_iter().chain(2..=rank).chain([1]).collect()
+}
 
 pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { name: name.to_owned(), i, r#type: AttributeType::Int.into(), ..Default::default() }

@@ -1,7 +1,7 @@
 //! Every layer as ONNX operators.
 
 use super::{
-    graph::{Graph, TO_CHANNELS_FIRST, TO_CHANNELS_LAST, float, int, ints},
+    graph::{Graph, float, int, ints, is_spatial, to_channels_first, to_channels_last},
     proto::AttributeProto,
 };
 use crate::{
@@ -32,6 +32,7 @@ pub(super) fn write<'a>(graph: &mut Graph<'a>, node: &'a Node) -> Result<()> {
         }
         Layer::GlobalMaxPooling2D(settings) => layer.global_pooling("GlobalMaxPool", settings.keepdims),
         Layer::Flatten | Layer::Reshape(_) => layer.reshape(),
+        Layer::Permute { axes } => layer.permute(axes),
         Layer::Dropout { .. } => layer.inputs.concat(),
         Layer::Add => layer.fold("Add"),
         Layer::Multiply => layer.fold("Mul"),
@@ -75,14 +76,16 @@ impl<'a> Writer<'_, 'a> {
         self.convolution(kernel, layer.use_bias, attributes, layer.activation)
     }
 
-    /// On images a dense layer is a convolution with a window of one.
+    /// On images and volumes a dense layer is a convolution with a window of one.
     fn dense(self, layer: &Dense) -> Result<String> {
         let kernel = self.weight("kernel")?;
-        if self.shape.len() == 3 {
+        if is_spatial(self.shape) {
             let &[inputs, units] = kernel.shape() else {
                 return Err(self.graph.network.error("a dense kernel has two axes"));
             };
-            let kernel = kernel.permuted(&[1, 0])?.reshaped(vec![units, inputs, 1, 1])?;
+            let mut shape = vec![units, inputs];
+            shape.resize(self.shape.len() + 1, 1);
+            let kernel = kernel.permuted(&[1, 0])?.reshaped(shape)?;
             return self.convolution(kernel, layer.use_bias, Vec::new(), layer.activation);
         }
         if self.shape.len() == 2 {
@@ -110,7 +113,7 @@ impl<'a> Writer<'_, 'a> {
         attributes: Vec<AttributeProto>,
         activation: Activation,
     ) -> Result<String> {
-        let kernel = self.graph.constant(self.named("kernel"), kernel);
+        let kernel = self.constant("kernel", kernel);
         self.inputs.push(kernel);
         if use_bias {
             let bias = self.constant("bias", self.weight("bias")?);
@@ -126,7 +129,7 @@ impl<'a> Writer<'_, 'a> {
         Ok(self.activation(activation))
     }
 
-    fn batch_normalization(self, layer: &BatchNormalization) -> Result<String> {
+    fn batch_normalization(mut self, layer: &BatchNormalization) -> Result<String> {
         let mean = self.weight("moving_mean")?;
         let variance = self.weight("moving_variance")?;
         let filled = |value: f32| Tensor::new(mean.shape().to_vec(), vec![value; mean.data().len()]);
@@ -136,7 +139,7 @@ impl<'a> Writer<'_, 'a> {
         for (name, tensor) in
             [("gamma", &gamma), ("beta", &beta), ("moving_mean", mean), ("moving_variance", variance)]
         {
-            inputs.push(self.graph.constant(self.named(name), tensor));
+            inputs.push(self.constant(name, tensor));
         }
         #[expect(clippy::cast_possible_truncation, reason = "ONNX keeps the epsilon in 32 bits")]
         let epsilon = layer.epsilon as f32;
@@ -145,21 +148,22 @@ impl<'a> Writer<'_, 'a> {
 
     /// ONNX normalises the last axes, where an image's channels first have to be.
     fn layer_normalization(mut self, layer: &LayerNormalization) -> Result<String> {
-        let is_image = self.shape.len() == 3;
+        let is_spatial = is_spatial(self.shape);
         let mut value = self.inputs.concat();
-        if is_image {
-            value = self.graph.transpose(value, self.named("channels_last"), TO_CHANNELS_LAST);
+        if is_spatial {
+            let axes = to_channels_last(self.shape.len());
+            value = self.graph.transpose(value, self.named("channels_last"), &axes);
         }
         let gamma = self.constant("gamma", self.weight("gamma")?);
         let beta = self.constant("beta", self.weight("beta")?);
         #[expect(clippy::cast_possible_truncation, reason = "ONNX keeps the epsilon in 32 bits")]
         let attributes = vec![int("axis", -1), float("epsilon", layer.epsilon as f32)];
         let inputs = vec![value, gamma, beta];
-        if !is_image {
+        if !is_spatial {
             return Ok(self.op("LayerNormalization", inputs, attributes));
         }
         let normalised = self.graph.op("LayerNormalization", inputs, self.named("normalised"), attributes);
-        Ok(self.graph.transpose(normalised, self.output, TO_CHANNELS_FIRST))
+        Ok(self.graph.transpose(normalised, self.output, &to_channels_first(self.shape.len())))
     }
 
     fn layer_scale(mut self) -> Result<String> {
@@ -171,7 +175,7 @@ impl<'a> Writer<'_, 'a> {
 
     /// The shape of one number per channel: in an image it stands before the height and width.
     fn per_channel(&self, channels: usize) -> Vec<usize> {
-        let trailing = if self.shape.len() == 3 { 2 } else { 0 };
+        let trailing = if is_spatial(self.shape) { self.shape.len() - 1 } else { 0 };
         [channels].into_iter().chain(std::iter::repeat_n(1, trailing)).collect()
     }
 
@@ -268,13 +272,16 @@ impl<'a> Writer<'_, 'a> {
         let node = self.node;
         let shape = self.graph.network.shape(&node.name);
         let mut value = self.inputs.concat();
-        if is_spread_image(self.shape) {
-            value = self.graph.transpose(value, self.named("channels_last"), TO_CHANNELS_LAST);
+        if is_spread(self.shape) {
+            let axes = to_channels_last(self.shape.len());
+            value = self.graph.transpose(value, self.named("channels_last"), &axes);
         }
         // Of one pixel, both layouts have the same values in the same order.
-        let (target, transposed) = match *shape {
-            [height, width, channels] if !is_spread_image(shape) => (vec![channels, height, width], false),
-            _ => (shape.to_vec(), shape.len() == 3),
+        let (target, transposed) = match shape.split_last() {
+            Some((&channels, axes)) if is_spatial(shape) && !is_spread(shape) => {
+                ([&[channels], axes].concat(), false)
+            }
+            _ => (shape.to_vec(), is_spatial(shape)),
         };
         let sizes: Vec<i64> = [-1].into_iter().chain(signed(&target)).collect();
         let sizes = self.graph.integers(self.named("shape"), &sizes);
@@ -282,7 +289,26 @@ impl<'a> Writer<'_, 'a> {
             return self.op("Reshape", vec![value, sizes], Vec::new());
         }
         let reshaped = self.graph.op("Reshape", vec![value, sizes], self.named("reshaped"), Vec::new());
-        self.graph.transpose(reshaped, self.output, TO_CHANNELS_FIRST)
+        self.graph.transpose(reshaped, self.output, &to_channels_first(shape.len()))
+    }
+
+    /// The order of the axes as they are held, before and after.
+    fn permute(self, axes: &[usize]) -> String {
+        let rank = self.shape.len();
+        let held = |rank: usize| match is_spatial(self.shape) {
+            true => to_channels_first(rank),
+            false => (0..=rank as i64).collect(),
+        };
+        let (order, input) = (held(rank), self.inputs.concat());
+        let place = |axis: i64| match axis {
+            0 => 0,
+            axis => {
+                let axis = axes.get(axis as usize - 1).map_or(0, |axis| *axis as i64 + 1);
+                order.iter().position(|held| *held == axis).unwrap_or(0) as i64
+            }
+        };
+        let permutation: Vec<i64> = order.iter().map(|axis| place(*axis)).collect();
+        self.graph.transpose(input, self.output, &permutation)
     }
 
     /// A sum or product of any number of inputs, two at a time.
@@ -319,9 +345,14 @@ impl<'a> Writer<'_, 'a> {
         self.graph.op(op_type, inputs, self.output, attributes)
     }
 
+    /// Numbers of this layer. Where layers share their weights, equal numbers are written once.
     pub(super) fn constant(&mut self, name: &str, tensor: &Tensor) -> String {
-        let name = self.named(name);
-        self.graph.constant(name, tensor)
+        let shared = format!("{}/{name}", self.node.weights_name());
+        match self.graph.constant_is(&shared, tensor) {
+            Some(true) => shared,
+            Some(false) => self.graph.constant(self.named(name), tensor),
+            None => self.graph.constant(shared, tensor),
+        }
     }
 
     pub(super) fn scalar(&mut self, name: &str, value: f32) -> String {
@@ -331,7 +362,7 @@ impl<'a> Writer<'_, 'a> {
 
     pub(super) fn weight(&self, name: &str) -> Result<&'a Tensor> {
         let network: &'a Network = self.graph.network;
-        network.weight(&self.node.name, name)
+        network.weight(self.node, name)
     }
 
     /// The name of something that belongs to this node.
@@ -340,9 +371,10 @@ impl<'a> Writer<'_, 'a> {
     }
 }
 
-/// Whether the order of an image's values depends on its layout.
-fn is_spread_image(shape: &[usize]) -> bool {
-    matches!(*shape, [height, width, channels] if height * width > 1 && channels > 1)
+/// Whether the order of an image's or volume's values depends on its layout.
+fn is_spread(shape: &[usize]) -> bool {
+    let is_one = |axes: &[usize]| axes.iter().all(|size| *size == 1);
+    matches!(shape.split_last(), Some((channels, axes)) if is_spatial(shape) && *channels > 1 && !is_one(axes))
 }
 
 fn convolution(window: &Window, groups: usize, input: &[usize]) -> Vec<AttributeProto> {

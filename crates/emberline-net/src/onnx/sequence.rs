@@ -62,7 +62,7 @@ impl Writer<'_, '_> {
             let projected = self.linear(input.clone(), [kernel, bias], weights, Some(offsets), name.clone());
             let inputs = vec![projected, split.clone()];
             let parts = self.graph.op("Reshape", inputs, format!("{name}/split"), Vec::new());
-            Ok(self.graph.transpose(parts, format!("{name}/heads"), axes))
+            Ok(self.graph.transpose(parts, format!("{name}/heads"), &axes))
         };
         let queries = project(query, [0, 2, 1, 3])?;
         let keys = project(key, [0, 2, 3, 1])?;
@@ -77,7 +77,7 @@ impl Writer<'_, '_> {
         let scores = step("MatMul", vec![scaled, keys], "scores", Vec::new());
         let shares = step("Softmax", vec![scores], "shares", vec![int("axis", -1)]);
         let mixed = step("MatMul", vec![shares, values], "mixed", Vec::new());
-        let mixed = self.graph.transpose(mixed, self.named("by_token"), [0, 2, 1, 3]);
+        let mixed = self.graph.transpose(mixed, self.named("by_token"), &[0, 2, 1, 3]);
         let mixed = self.graph.op("Reshape", vec![mixed, joined], self.named("joined"), Vec::new());
         let [kernel, bias] = output;
         let (weights, offsets, name) = (self.weight(kernel)?, self.weight(bias)?, self.output.clone());
