@@ -53,7 +53,8 @@ pub use features::{
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
 pub use model::{
-    ModelRequest, ModelSource, NetworkTransformer, Onnx, OnnxTransformer, TFImageTransformer, TFTransformer,
+    ImageSource, Keras, KerasImageFileTransformer, KerasTransformer, ModelRequest, ModelSource,
+    NetworkImageTransformer, NetworkTransformer, Onnx, OnnxTransformer, TFImageTransformer, TFTransformer,
     TensorFlow,
 };
 pub use neighbors::{

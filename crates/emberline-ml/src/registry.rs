@@ -18,7 +18,9 @@ use crate::features::{
     VectorAssembler,
 };
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
-use crate::model::{OnnxTransformer, TFImageTransformer, TFTransformer};
+use crate::model::{
+    KerasImageFileTransformer, KerasTransformer, OnnxTransformer, TFImageTransformer, TFTransformer,
+};
 use crate::neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };
@@ -47,6 +49,10 @@ const KINDS: &[(&str, Load)] = &[
     ("KNearestNeighborsClassifierModel", |reader| {
         Ok(Saved::Transformer(Arc::new(KNearestNeighborsClassifierModel::load(reader)?)))
     }),
+    ("KerasImageFileTransformer", |reader| {
+        Ok(Saved::Transformer(Arc::new(KerasImageFileTransformer::load(reader)?)))
+    }),
+    ("KerasTransformer", |reader| Ok(Saved::Transformer(Arc::new(KerasTransformer::load(reader)?)))),
     ("LinearRegression", |reader| Ok(Saved::Estimator(Arc::new(LinearRegression::load(reader)?)))),
     ("LinearRegressionModel", |reader| {
         Ok(Saved::Transformer(Arc::new(LinearRegressionModel::load(reader)?)))

@@ -1,5 +1,6 @@
-//! sparkdl's `TFImageTransformer`, for TensorFlow's and ONNX models.
+//! sparkdl's `TFImageTransformer` and `KerasImageFileTransformer`: models over images.
 
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,64 +9,69 @@ use emberline_net::OnnxModel;
 use emberline_table::functions::{ImageTensor, ModelFunction, PipelineFunction, PixelChannels, TensorImage};
 use emberline_table::{ColumnFunction, Step};
 
-use super::source::{ModelRequest, read_any};
-use super::{
-    BATCH_SIZE, MODEL_FILE, SIGNATURE, SavedFunction, Setting, TAG_SET, function, load_model, write_model,
-};
+use super::source::{ImageSource, Keras, ModelRequest, TensorFlow};
+use super::{SavedFunction, Setting, function, load_model, write_model};
 use crate::error::{MlError, Result};
-use crate::image::SCALE_HINT;
-use crate::params::shared::{ERROR_COL, INPUT_COL, OUTPUT_COL};
-use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
+use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Stage, Transformer, copied, input_field, stage_basics};
+use crate::stage::{Stage, Transformer, copied, input_field};
 
-const KIND: &str = "TFImageTransformer";
 const SIDES: Constraint = Constraint::Between(1.0, 65_535.0);
 
-const CHANNEL_ORDER: ParamSpec = ParamSpec::new(
+pub(super) const CHANNEL_ORDER: ParamSpec = ParamSpec::new(
     "channelOrder",
     ParamKind::Text,
     "the channels that the model takes: RGB, BGR or L (gray)",
 )
 .required()
 .constraint(Constraint::OneOf(&["L", "RGB", "BGR"]));
-const INPUT_TENSOR: ParamSpec = ParamSpec::new(
+pub(super) const INPUT_TENSOR: ParamSpec = ParamSpec::new(
     "inputTensor",
     ParamKind::Text,
     "the input of images; if it is not set, the model's only one",
 );
-const OUTPUT_TENSOR: ParamSpec = ParamSpec::new(
+pub(super) const OUTPUT_TENSOR: ParamSpec = ParamSpec::new(
     "outputTensor",
     ParamKind::Text,
     "the output, or an inner tensor; if it is not set, the model's only output",
 );
-const OUTPUT_MODE: ParamSpec = ParamSpec::new(
+pub(super) const OUTPUT_MODE: ParamSpec = ParamSpec::new(
     "outputMode",
     ParamKind::Text,
     "whether the output is a vector, or an image of the output's height and width",
 )
 .default(ParamDefault::Text("vector"))
 .constraint(Constraint::OneOf(&["vector", "image"]));
-const HEIGHT: ParamSpec = ParamSpec::new(
+pub(super) const HEIGHT: ParamSpec = ParamSpec::new(
     "height",
     ParamKind::Int,
     "rows of pixels that the model is given, where it leaves them open",
 )
 .constraint(SIDES);
-const WIDTH: ParamSpec = ParamSpec::new(
+pub(super) const WIDTH: ParamSpec = ParamSpec::new(
     "width",
     ParamKind::Int,
     "pixels per row that the model is given, where it leaves them open",
 )
 .constraint(SIDES);
 
-/// A model over images: a SavedModel or frozen graph of TensorFlow, or an ONNX file.
+/// A model over images from a file, as a stage.
 ///
 /// Input: images as structs, encoded bytes or URIs. They are brought to the size that the model fixes (or `height` and `width`
 /// say) and given as pixels from 0 to 255 in `channelOrder`, `[N, height, width, channels]` or channels first, as the model takes
 /// them. Output: a vector of all numbers per image, or with `outputMode="image"` an image struct of 8 bits, which sparkdl's are
 /// not: numbers are rounded and brought into 0 to 255. Null where the image is null or can't be decoded (`errorCol`
-/// says why).
+/// says why). The saved form carries the model as ONNX.
+///
+/// [`TFImageTransformer`] reads TensorFlow's files and ONNX, [`KerasImageFileTransformer`] Keras'.
+#[derive(Debug, Clone)]
+pub struct NetworkImageTransformer<S> {
+    params: Params,
+    saved: SavedFunction,
+    source: PhantomData<S>,
+}
+
+/// sparkdl's `TFImageTransformer`: a SavedModel, a frozen graph, or an ONNX file (called `.onnx`) over images.
 ///
 /// ```no_run
 /// # fn example(images: emberline_table::datafusion::dataframe::DataFrame) -> emberline_ml::Result<()> {
@@ -78,11 +84,19 @@ const WIDTH: ParamSpec = ParamSpec::new(
 /// let table = network.transform(images)?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone)]
-pub struct TFImageTransformer {
-    params: Params,
-    saved: SavedFunction,
-}
+pub type TFImageTransformer = NetworkImageTransformer<TensorFlow>;
+
+/// sparkdl's `KerasImageFileTransformer`: a Keras model over images. In place of a loader in Python there are the size that the
+/// model fixes and `channelOrder`, RGB unless set; what else the model wants of pixels it has to do itself, in a `Rescaling` layer for one.
+///
+/// ```no_run
+/// # fn example(images: emberline_table::datafusion::dataframe::DataFrame) -> emberline_ml::Result<()> {
+/// use emberline_ml::{KerasImageFileTransformer, Transformer};
+/// let network = KerasImageFileTransformer::new().model_file("model.keras").input_col("uri").output_col("scores");
+/// let table = network.transform(images)?;
+/// # Ok(()) }
+/// ```
+pub type KerasImageFileTransformer = NetworkImageTransformer<Keras>;
 
 /// How images enter a model, beside the model itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,29 +115,82 @@ struct Taken {
     channels_first: bool,
 }
 
-impl TFImageTransformer {
-    /// The table of params.
-    pub const PARAMS: &'static [ParamSpec] = &[
-        INPUT_COL,
-        OUTPUT_COL,
-        ERROR_COL,
-        MODEL_FILE,
-        TAG_SET,
-        SIGNATURE,
-        CHANNEL_ORDER,
-        INPUT_TENSOR,
-        OUTPUT_TENSOR,
-        OUTPUT_MODE,
-        SCALE_HINT,
-        HEIGHT,
-        WIDTH,
-        BATCH_SIZE,
-    ];
-
+impl<S: ImageSource> NetworkImageTransformer<S> {
     /// A stage with the default params.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
     pub fn new() -> Self {
-        Self { params: Params::new(KIND, Self::PARAMS), saved: None }
+        Self { params: Params::new(S::KIND, S::PARAMS), saved: None, source: PhantomData }
+    }
+
+    /// Sets `inputCol`: the column of images.
+    #[must_use]
+    pub fn input_col(self, column: &str) -> Self {
+        self.with("inputCol", column)
+    }
+
+    /// Sets `outputCol`.
+    #[must_use]
+    pub fn output_col(self, column: &str) -> Self {
+        self.with("outputCol", column)
+    }
+
+    /// Sets `errorCol`.
+    #[must_use]
+    pub fn error_col(self, column: &str) -> Self {
+        self.with("errorCol", column)
+    }
+
+    /// Sets `modelFile`: the file of the model, or a SavedModel's directory.
+    #[must_use]
+    pub fn model_file(self, path: &str) -> Self {
+        self.with("modelFile", path)
+    }
+
+    /// Sets `channelOrder`: `RGB`, `BGR` or `L`.
+    #[must_use]
+    pub fn channel_order(self, order: &str) -> Self {
+        self.with("channelOrder", order)
+    }
+
+    /// Sets `outputMode`: `vector` or `image`.
+    #[must_use]
+    pub fn output_mode(self, mode: &str) -> Self {
+        self.with("outputMode", mode)
+    }
+
+    /// Sets `outputTensor`: the output wanted.
+    #[must_use]
+    pub fn output_tensor(self, name: &str) -> Self {
+        self.with("outputTensor", name)
+    }
+
+    /// Sets `scaleHint`: the rule by which images are resized.
+    #[must_use]
+    pub fn scale_hint(self, rule: &str) -> Self {
+        self.with("scaleHint", rule)
+    }
+
+    /// Sets `height`: rows of pixels, where the model leaves them open.
+    #[must_use]
+    pub fn height(self, pixels: usize) -> Self {
+        self.with("height", pixels)
+    }
+
+    /// Sets `width`: pixels per row, where the model leaves them open.
+    #[must_use]
+    pub fn width(self, pixels: usize) -> Self {
+        self.with("width", pixels)
+    }
+
+    /// Sets `batchSize`: images per run of the model.
+    #[must_use]
+    pub fn batch_size(self, images: usize) -> Self {
+        self.with("batchSize", images)
+    }
+
+    fn with(mut self, param: &'static str, value: impl Into<ParamValue>) -> Self {
+        self.params.put(param, value);
+        self
     }
 
     fn setting(&self) -> Result<Setting> {
@@ -144,7 +211,7 @@ impl TFImageTransformer {
             inputs: named("inputTensor")?,
             outputs: named("outputTensor")?,
             image: Some(image),
-            ..Setting::of(KIND, &self.params)?
+            ..Setting::of(S::KIND, &self.params)?
         })
     }
 
@@ -162,7 +229,7 @@ impl TFImageTransformer {
                 tags: setting.tags.as_deref(),
                 signature: setting.signature.as_deref(),
             };
-            let model = read_any(Path::new(setting.file.path()), &request)?;
+            let model = S::read_over_images(Path::new(setting.file.path()), &request)?;
             match &setting.image {
                 Some(port) => port.apply(model).map_err(|reason| MlError::stage(self.params.uid(), reason)),
                 None => Ok(model),
@@ -207,7 +274,7 @@ impl TFImageTransformer {
     }
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
-        let mut stage = Self { params: reader.params(Self::PARAMS)?, saved: None };
+        let mut stage = Self { params: reader.params(S::PARAMS)?, saved: None, source: PhantomData };
         stage.saved =
             load_model(reader)?.map(|function| Ok::<_, MlError>((stage.setting()?, function))).transpose()?;
         Ok(stage)
@@ -281,16 +348,18 @@ fn image_shape(model: &ModelFunction) -> Option<((u32, u32), usize)> {
     Some(((u32::try_from(width).ok()?, u32::try_from(height).ok()?), channels))
 }
 
-setters!(TFImageTransformer {
-    input_col: &str => "inputCol", output_col: &str => "outputCol", error_col: &str => "errorCol",
-    model_file: &str => "modelFile", tag_set: &str => "tagSet", signature_def_key: &str => "signatureDefKey",
-    channel_order: &str => "channelOrder", input_tensor: &str => "inputTensor", output_tensor: &str => "outputTensor",
-    output_mode: &str => "outputMode", scale_hint: &str => "scaleHint", height: usize => "height", width: usize => "width",
-    batch_size: usize => "batchSize",
-});
+impl<S: ImageSource> Stage for NetworkImageTransformer<S> {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
 
-impl Stage for TFImageTransformer {
-    stage_basics!("TFImageTransformer");
+    fn params(&self) -> &Params {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut Params {
+        &mut self.params
+    }
 
     /// The model goes along, so that a saved stage needs nothing else; not if it has no file yet.
     fn write(&self, writer: &mut StageWriter) -> Result<()> {
@@ -301,7 +370,7 @@ impl Stage for TFImageTransformer {
     }
 }
 
-impl Transformer for TFImageTransformer {
+impl<S: ImageSource> Transformer for NetworkImageTransformer<S> {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
         self.params.validate()?;
         input_field(&self.params, "inputCol", schema)?;

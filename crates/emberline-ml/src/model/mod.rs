@@ -4,9 +4,9 @@ mod image;
 mod source;
 mod transformer;
 
-pub use image::TFImageTransformer;
-pub use source::{ModelRequest, ModelSource, Onnx, TensorFlow};
-pub use transformer::{NetworkTransformer, OnnxTransformer, TFTransformer};
+pub use image::{KerasImageFileTransformer, NetworkImageTransformer, TFImageTransformer};
+pub use source::{ImageSource, Keras, ModelRequest, ModelSource, Onnx, TensorFlow};
+pub use transformer::{KerasTransformer, NetworkTransformer, OnnxTransformer, TFTransformer};
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};

@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::Schema;
 use emberline_table::Step;
 use emberline_table::functions::ModelFunction;
 
-use super::source::{ModelRequest, ModelSource, Onnx, TensorFlow};
+use super::source::{Keras, ModelRequest, ModelSource, Onnx, TensorFlow};
 use super::{SavedFunction, Setting, function, load_model, write_model};
 use crate::error::{MlError, Result};
 use crate::params::shared::{ERROR_COL, INPUT_COL, OUTPUT_COL};
@@ -39,7 +39,8 @@ pub(super) const COLUMNS: [ParamSpec; 5] = [
 /// a column each by `outputMapping`. Null where an input is null or does not fit (`errorCol` says why). The saved form
 /// carries the model as ONNX, so that it needs the file no more.
 ///
-/// [`OnnxTransformer`] reads ONNX, [`TFTransformer`] TensorFlow's SavedModels and frozen graphs.
+/// [`OnnxTransformer`] reads ONNX, [`TFTransformer`] TensorFlow's SavedModels and frozen graphs, [`KerasTransformer`] Keras'
+/// files.
 #[derive(Debug, Clone)]
 pub struct NetworkTransformer<S> {
     params: Params,
@@ -72,6 +73,17 @@ pub type OnnxTransformer = NetworkTransformer<Onnx>;
 /// # Ok(()) }
 /// ```
 pub type TFTransformer = NetworkTransformer<TensorFlow>;
+
+/// sparkdl's `KerasTransformer`: a Keras model as a stage. Outputs are layers.
+///
+/// ```no_run
+/// # fn example(table: emberline_table::datafusion::dataframe::DataFrame) -> emberline_ml::Result<()> {
+/// use emberline_ml::{KerasTransformer, Transformer};
+/// let model = KerasTransformer::new().model_file("model.h5").input_col("features").output_col("predictions");
+/// let table = model.transform(table)?;
+/// # Ok(()) }
+/// ```
+pub type KerasTransformer = NetworkTransformer<Keras>;
 
 impl<S: ModelSource> NetworkTransformer<S> {
     /// A stage with the default params.

@@ -6,11 +6,12 @@ use anyhow::{Result, ensure};
 use emberline_ml::{
     BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
     DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
-    LinearRegression, LinearSVC, LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator,
-    NaiveBayes, Normalizer, OneHotEncoder, OneVsRest, OnnxTransformer, ParamDefault, ParamGridBuilder,
-    ParamMap, Pca, Pipeline, PipelineModel, RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage,
-    StandardScaler, StringIndexer, TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer,
-    VectorAssembler, function_kinds, load, registry, save,
+    KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC, LogisticRegression,
+    MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer, OneHotEncoder, OneVsRest,
+    OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline, PipelineModel,
+    RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler, StringIndexer,
+    TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds,
+    load, registry, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::Array;
@@ -47,6 +48,11 @@ async fn every_kind() -> Result<Vec<Saved>> {
         .model_file(&foreign("keras"))
         .channel_order("RGB")
         .output_tensor("output_0");
+    let keras = KerasTransformer::new()
+        .model_file(&foreign("../keras/shared.keras"))
+        .input_mapping(&[("a", "first"), ("b", "second")]);
+    let keras_images =
+        KerasImageFileTransformer::new().input_col("uri").model_file(&foreign("../keras/sequential.keras"));
     let standard = StandardScaler::new().input_col("features").output_col("o");
     let min_max = MinMaxScaler::new().input_col("features").output_col("o");
     let pca = Pca::new().input_col("features").output_col("o").k(1);
@@ -81,6 +87,8 @@ async fn every_kind() -> Result<Vec<Saved>> {
         Saved::Transformer(Arc::new(onnx)),
         Saved::Transformer(Arc::new(tensorflow)),
         Saved::Transformer(Arc::new(images)),
+        Saved::Transformer(Arc::new(keras)),
+        Saved::Transformer(Arc::new(keras_images)),
         Saved::Transformer(Arc::new(predictor)),
         Saved::Transformer(Arc::new(
             IndexToString::new().input_col("i").output_col("o").labels(vec!["a".into()]),

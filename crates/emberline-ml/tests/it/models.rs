@@ -6,9 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use emberline_image::{Channels, Format, Image, encode};
 use emberline_ml::{
-    IfExists, OnnxTransformer, PipelineModel, TFImageTransformer, TFTransformer, Transformer, load, save,
+    IfExists, KerasImageFileTransformer, KerasTransformer, OnnxTransformer, PipelineModel,
+    TFImageTransformer, TFTransformer, Transformer, load, save,
 };
-use emberline_net::{Activation, Layer, NetworkBuilder, OnnxOptions, ZeroPadding2D};
+use emberline_net::{
+    Activation, Layer, NetworkBuilder, OnnxOptions, PrepareOptions, Tensor, ZeroPadding2D, default_runtime,
+    keras,
+};
 use emberline_table::arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Float32Array, ListArray, RecordBatch,
 };
@@ -289,4 +293,42 @@ async fn tensors_of_any_rank_are_columns() -> Result<()> {
 async fn flags_of(stage: &OnnxTransformer, flags: ArrayRef) -> Result<Vec<f32>> {
     let found = columns(stage, table(vec![("flag", flags)])?).await?;
     Ok(column(&found, "not")?.as_primitive::<Float32Type>().values().to_vec())
+}
+
+/// What a Keras file, whose reader has tests of its own, gives for one row.
+fn of_keras(file: &str, inputs: &[Tensor]) -> Result<Vec<Vec<f32>>> {
+    let network = keras::read_model(file, &Default::default())?.network;
+    let onnx = network.to_onnx(&OnnxOptions::default())?;
+    let prepared = default_runtime().prepare(&onnx, &PrepareOptions::default())?;
+    let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
+    Ok(prepared.run(&views)?.into_iter().map(Tensor::into_data).collect())
+}
+
+#[tokio::test]
+async fn keras_files_are_stages() -> Result<()> {
+    let file = foreign("../keras/shared.keras");
+    let stage = KerasTransformer::new()
+        .model_file(&file)
+        .input_mapping(&[("a", "first"), ("b", "second")])
+        .output_mapping(&[("scores", "p")]);
+    let (first, second) = (numbers(10), numbers(10).into_iter().rev().collect::<Vec<_>>());
+    let rows = table(vec![("a", lists(&first)), ("b", lists(&second))])?;
+    let found = vectors(column(&columns(&stage, rows).await?, "p")?);
+    let row = |values: &[f32]| Tensor::new(vec![1, 5], values.to_vec());
+    let expected = of_keras(&file, &[row(&first[..5])?, row(&second[..5])?])?;
+    ensure!(
+        expected.iter().any(|output| near(&found[..1], &[Some(output.clone())]).is_ok()),
+        "{found:?} {expected:?}"
+    );
+    ensure!(found[1].is_none() && found[2].is_some() && found[3].is_none(), "{found:?}");
+
+    let file = foreign("../keras/sequential.keras");
+    let stage = KerasImageFileTransformer::new().model_file(&file).input_col("image").output_col("scores");
+    let image = Image::new(8, 8, Channels::Rgb, (0..192).collect())?;
+    let pixels = Tensor::new(vec![1, 8, 8, 3], (0..192_u8).map(f32::from).collect())?;
+    let expected = of_keras(&file, &[pixels])?;
+    let png = encode(&image, Format::Png)?;
+    let images: ArrayRef = Arc::new(BinaryArray::from_opt_vec(vec![Some(png.as_slice())]));
+    let found = vectors(column(&columns(&stage, table(vec![("image", images)])?).await?, "scores")?);
+    near(&found, &[expected.first().cloned()])
 }
