@@ -19,6 +19,7 @@ mod functions;
 mod image;
 mod linear_predictors;
 pub mod metrics;
+mod model;
 mod neighbors;
 mod params;
 mod persistence;
@@ -53,6 +54,11 @@ pub use features::{
 };
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
+pub use model::{
+    ImageSource, Keras, KerasImageFileTransformer, KerasTransformer, ModelRequest, ModelSource,
+    NetworkImageTransformer, NetworkTransformer, Onnx, OnnxTransformer, TFImageTransformer, TFTransformer,
+    TensorFlow,
+};
 pub use neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };

@@ -18,6 +18,9 @@ use crate::features::{
     VectorAssembler,
 };
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::model::{
+    KerasImageFileTransformer, KerasTransformer, OnnxTransformer, TFImageTransformer, TFTransformer,
+};
 use crate::neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };
@@ -75,6 +78,8 @@ kinds! {
     Transformer "KMeansModel" KMeansModel,
     Estimator "KNearestNeighborsClassifier" KNearestNeighborsClassifier,
     Transformer "KNearestNeighborsClassifierModel" KNearestNeighborsClassifierModel,
+    Transformer "KerasImageFileTransformer" KerasImageFileTransformer,
+    Transformer "KerasTransformer" KerasTransformer,
     Estimator "LinearRegression" LinearRegression,
     Transformer "LinearRegressionModel" LinearRegressionModel,
     Estimator "LinearSVC" LinearSVC,
@@ -91,6 +96,7 @@ kinds! {
     Transformer "OneHotEncoderModel" OneHotEncoderModel,
     Estimator "OneVsRest" OneVsRest,
     Transformer "OneVsRestModel" OneVsRestModel,
+    Transformer "OnnxTransformer" OnnxTransformer,
     Estimator "PCA" Pca,
     Transformer "PCAModel" PcaModel,
     Estimator "Pipeline" Pipeline,
@@ -103,6 +109,8 @@ kinds! {
     Transformer "StandardScalerModel" StandardScalerModel,
     Estimator "StringIndexer" StringIndexer,
     Transformer "StringIndexerModel" StringIndexerModel,
+    Transformer "TFImageTransformer" TFImageTransformer,
+    Transformer "TFTransformer" TFTransformer,
     Estimator "TrainValidationSplit" TrainValidationSplit,
     Transformer "TrainValidationSplitModel" TrainValidationSplitModel,
     Transformer "VectorAssembler" VectorAssembler,

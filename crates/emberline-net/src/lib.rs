@@ -44,9 +44,11 @@ pub mod keras;
 mod layer;
 mod network;
 mod onnx;
+mod protobuf;
 pub mod pth;
 mod runtime;
 mod tensor;
+mod tensorflow;
 
 pub use self::{
     digest::Digest,
@@ -61,10 +63,11 @@ pub use self::{
         Reshape, Resizing, RmsNormalization, Score, Shape, Sizes, UpSampling, WindowPooling, ZeroPadding,
     },
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
-    onnx::{ImageLayout, OnnxOptions},
+    onnx::{ElementType, ImageLayout, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
     runtime::{
         LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
         default_runtime, look_for_library_in,
     },
     tensor::{Tensor, TensorView},
+    tensorflow::{TensorFlowLimits, TensorFlowModel, tensorflow_operators},
 };

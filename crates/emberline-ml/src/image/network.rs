@@ -24,7 +24,7 @@ pub(super) const MODEL_FILE: ParamSpec = ParamSpec::new(
     "a file with the network's weights (Keras' .h5, PyTorch's .pth, .safetensors), in place of those that the store fetches",
 );
 
-pub(super) const SCALE_HINT: ParamSpec = ParamSpec::new(
+pub(crate) const SCALE_HINT: ParamSpec = ParamSpec::new(
     "scaleHint",
     ParamKind::Text,
     "how images are brought to the network's size; if it is not set, as the network's card says",
@@ -61,7 +61,7 @@ pub(super) struct Setting {
 
 /// A file of the user's, as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct WeightsFile {
+pub(crate) struct WeightsFile {
     path: String,
     bytes: u64,
     modified: Option<SystemTime>,
@@ -103,10 +103,14 @@ impl Setting {
 
 impl WeightsFile {
     /// A file that is not there is told when it is read: a saved stage brings its network, and needs no file.
-    fn at(path: String) -> Self {
+    pub(crate) fn at(path: String) -> Self {
         let metadata = std::fs::metadata(&path).ok();
         let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
         Self { bytes: metadata.map_or(0, |metadata| metadata.len()), modified, path }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 }
 

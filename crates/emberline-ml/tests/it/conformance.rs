@@ -6,16 +6,19 @@ use anyhow::{Result, ensure};
 use emberline_ml::{
     BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
     DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
-    LinearRegression, LinearSVC, LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator,
-    NaiveBayes, Normalizer, OneHotEncoder, OneVsRest, ParamDefault, ParamGridBuilder, ParamMap, Pca,
-    Pipeline, PipelineModel, RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage,
-    StandardScaler, StringIndexer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds, load,
-    registry, save,
+    KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC, LogisticRegression,
+    MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer, OneHotEncoder, OneVsRest,
+    OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline, PipelineModel,
+    RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler, StringIndexer,
+    TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds,
+    load, registry, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::Array;
 use emberline_table::datafusion::arrow::compute::concat_batches;
 use emberline_table::datafusion::dataframe::DataFrame;
+
+use crate::models::foreign;
 
 /// One of every kind, set up so that it can be used.
 async fn every_kind() -> Result<Vec<Saved>> {
@@ -32,6 +35,24 @@ async fn every_kind() -> Result<Vec<Saved>> {
         DeepImageFeaturizer::new().input_col("image").output_col("features").model_name("EfficientNetLite0");
     let predictor =
         DeepImagePredictor::new().input_col("image").output_col("p").model_name("EfficientNetLite0");
+    let onnx = OnnxTransformer::new()
+        .model_file(&foreign("old.onnx"))
+        .input_mapping(&[("features", "x")])
+        .output_mapping(&[("scores", "p")]);
+    let tensorflow = TFTransformer::new()
+        .model_file(&foreign("v1"))
+        .input_mapping(&[("a", "first"), ("b", "second")])
+        .output_col("both");
+    let images = TFImageTransformer::new()
+        .input_col("image")
+        .model_file(&foreign("keras"))
+        .channel_order("RGB")
+        .output_tensor("output_0");
+    let keras = KerasTransformer::new()
+        .model_file(&foreign("../keras/shared.keras"))
+        .input_mapping(&[("a", "first"), ("b", "second")]);
+    let keras_images =
+        KerasImageFileTransformer::new().input_col("uri").model_file(&foreign("../keras/sequential.keras"));
     let standard = StandardScaler::new().input_col("features").output_col("o");
     let min_max = MinMaxScaler::new().input_col("features").output_col("o");
     let pca = Pca::new().input_col("features").output_col("o").k(1);
@@ -63,6 +84,11 @@ async fn every_kind() -> Result<Vec<Saved>> {
         Saved::Transformer(Arc::new(assembler)),
         Saved::Transformer(Arc::new(SqlTransformer::new().statement("SELECT label FROM __THIS__"))),
         Saved::Transformer(Arc::new(featurizer)),
+        Saved::Transformer(Arc::new(onnx)),
+        Saved::Transformer(Arc::new(tensorflow)),
+        Saved::Transformer(Arc::new(images)),
+        Saved::Transformer(Arc::new(keras)),
+        Saved::Transformer(Arc::new(keras_images)),
         Saved::Transformer(Arc::new(predictor)),
         Saved::Transformer(Arc::new(
             IndexToString::new().input_col("i").output_col("o").labels(vec!["a".into()]),

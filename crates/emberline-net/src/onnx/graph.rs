@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use super::{
     ImageLayout,
+    model::{ElementType, declared},
     proto::{
-        AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto,
-        NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
-        ValueInfoProto,
+        AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+        TensorProto, ValueInfoProto,
     },
 };
 use crate::{Network, Shape, Tensor, network::Input};
 
 /// ONNX 1.12, which both runtimes have known for years.
-const OPSET_VERSION: i64 = 17;
-const IR_VERSION: i64 = 8;
+pub(super) const OPSET_VERSION: i64 = 17;
+pub(super) const IR_VERSION: i64 = 8;
 
 /// The symbol of the batch size.
-const BATCH_SYMBOL: &str = "N";
+pub(super) const BATCH_SYMBOL: &str = "N";
 
 /// Where the channels of a value stand. Of vectors, both are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,8 @@ impl<'a> Graph<'a> {
         attribute: Vec<AttributeProto>,
     ) {
         let name = output.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default();
-        self.proto.node.push(NodeProto { input, output, name, op_type: op_type.to_owned(), attribute });
+        let op_type = op_type.to_owned();
+        self.proto.node.push(NodeProto { input, output, name, op_type, attribute, ..Default::default() });
     }
 
     pub(super) fn transpose(&mut self, input: String, output: String, permutation: &[i64]) -> String {
@@ -226,6 +227,7 @@ impl<'a> Graph<'a> {
             data_type: data_type.into(),
             name: name.clone(),
             raw_data,
+            ..Default::default()
         });
         name
     }
@@ -237,6 +239,7 @@ impl<'a> Graph<'a> {
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             graph: Some(self.proto),
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION }],
+            ..Default::default()
         }
     }
 }
@@ -250,16 +253,16 @@ fn permutation(layout: Layout, rank: usize) -> Vec<i64> {
     }
 }
 
-pub(super) fn int(name: &str, i: i64) -> AttributeProto {
+pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { name: name.to_owned(), i, r#type: AttributeType::Int.into(), ..Default::default() }
 }
 
-pub(super) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+pub(crate) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     let (name, ints) = (name.to_owned(), ints.to_vec());
     AttributeProto { name, ints, r#type: AttributeType::Ints.into(), ..Default::default() }
 }
 
-pub(super) fn float(name: &str, f: f32) -> AttributeProto {
+pub(crate) fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.to_owned(), f, r#type: AttributeType::Float.into(), ..Default::default() }
 }
 
@@ -269,12 +272,8 @@ pub(super) fn text(name: &str, text: &str) -> AttributeProto {
 }
 
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
-    let batch = DimensionValue::Symbol(BATCH_SYMBOL.to_owned());
-    let sizes = shape.iter().map(|&size| DimensionValue::Size(size as i64));
-    let dim = [batch].into_iter().chain(sizes).map(|value| Dimension { value: Some(value) }).collect();
-    let tensor_type =
-        TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
+    let sizes: Vec<Option<usize>> = [None].into_iter().chain(shape.iter().copied().map(Some)).collect();
+    declared(name, ElementType::Float32, Some(&sizes))
 }
 
 fn little_endian(values: &[f32]) -> Vec<u8> {

@@ -2,11 +2,13 @@
 
 mod allocations;
 mod conformance;
+mod foreign;
 mod graph;
 mod h5;
 mod keras;
 mod keras_damage;
 mod library;
+mod mutate;
 mod pth;
 mod pytorch;
 mod reference;
