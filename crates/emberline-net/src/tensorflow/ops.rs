@@ -57,6 +57,7 @@ const OPERATORS: &[(&str, Write)] = &[
     ("EnsureShape", first),
     ("Equal", |op| compare(op, "Equal")),
     ("Erf", |op| same(op, "Erf")),
+    ("Erfc", erfc),
     ("Exp", |op| same(op, "Exp")),
     ("ExpandDims", expand_dims),
     ("Expm1", expm1),
@@ -258,6 +259,13 @@ fn squared_difference(op: &mut Op<'_, '_>) -> Result<()> {
     let inputs = op.inputs()?;
     let difference = op.step("Sub", inputs, Vec::new());
     op.finish("Mul", vec![difference.clone(), difference], Vec::new())
+}
+
+fn erfc(op: &mut Op<'_, '_>) -> Result<()> {
+    let inputs = vec![op.input(0)?];
+    let error = op.step("Erf", inputs, Vec::new());
+    let inputs = vec![op.number(1.0)?, error];
+    op.finish("Sub", inputs, Vec::new())
 }
 
 fn log1p(op: &mut Op<'_, '_>) -> Result<()> {
@@ -591,10 +599,11 @@ fn reduce(op: &mut Op<'_, '_>, onnx: &str) -> Result<()> {
 
 /// The one reduction that takes its axes as an input in this operator set.
 fn sum(op: &mut Op<'_, '_>) -> Result<()> {
-    if op.integers(1).is_ok_and(|axes| axes.is_empty()) {
+    let axes = op.integers(1)?;
+    if axes.is_empty() {
         return first(op);
     }
-    let inputs = vec![op.input(0)?, op.as_i64(1)?];
+    let inputs = vec![op.input(0)?, op.list(&axes)?];
     let keep = i64::from(op.bool("keep_dims").unwrap_or(false));
     op.finish("ReduceSum", inputs, vec![int("keepdims", keep)])
 }
@@ -803,7 +812,7 @@ fn one_hot(op: &mut Op<'_, '_>) -> Result<()> {
         values.push(op.step("Unsqueeze", vec![value, axes.clone()], Vec::new()));
     }
     let values = op.step("Concat", values, vec![int("axis", 0)]);
-    let inputs = vec![op.input(0)?, op.as_i64(1)?, values];
+    let inputs = vec![op.as_i64(0)?, op.as_i64(1)?, values];
     let axis = op.int("axis").unwrap_or(-1);
     op.finish("OneHot", inputs, vec![int("axis", axis)])
 }
