@@ -69,5 +69,5 @@ pub use self::{
         default_runtime, look_for_library_in,
     },
     tensor::{Tensor, TensorView},
-    tensorflow::{TensorFlowLimits, TensorFlowModel, tensorflow_operators},
+    tensorflow::{Signature, TensorFlowLimits, TensorFlowModel, tensorflow_operators},
 };

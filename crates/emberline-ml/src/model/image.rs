@@ -116,6 +116,9 @@ struct Taken {
 }
 
 impl<S: ImageSource> NetworkImageTransformer<S> {
+    /// The table of params.
+    pub const PARAMS: &'static [ParamSpec] = S::PARAMS;
+
     /// A stage with the default params.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
     pub fn new() -> Self {

@@ -86,6 +86,9 @@ pub type TFTransformer = NetworkTransformer<TensorFlow>;
 pub type KerasTransformer = NetworkTransformer<Keras>;
 
 impl<S: ModelSource> NetworkTransformer<S> {
+    /// The table of params.
+    pub const PARAMS: &'static [ParamSpec] = S::PARAMS;
+
     /// A stage with the default params.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
     pub fn new() -> Self {

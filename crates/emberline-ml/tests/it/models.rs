@@ -10,7 +10,7 @@ use emberline_ml::{
     TFImageTransformer, TFTransformer, Transformer, load, save,
 };
 use emberline_net::{
-    Activation, Layer, NetworkBuilder, OnnxOptions, PrepareOptions, Tensor, ZeroPadding2D, default_runtime,
+    Activation, Layer, NetworkBuilder, OnnxOptions, PrepareOptions, Tensor, ZeroPadding, default_runtime,
     keras,
 };
 use emberline_table::arrow::array::{
@@ -213,11 +213,8 @@ async fn images_enter_in_the_order_of_channels_that_is_asked_for() -> Result<()>
 #[tokio::test]
 async fn outputs_become_images() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let file = identity(
-        dir.path(),
-        [1, 2, 3],
-        Layer::ZeroPadding2D(ZeroPadding2D { top: 1, bottom: 0, left: 0, right: 1 }),
-    )?;
+    let file =
+        identity(dir.path(), [1, 2, 3], Layer::ZeroPadding(ZeroPadding { pads: vec![(1, 0), (0, 1)] }))?;
     let stage = TFImageTransformer::new()
         .input_col("image")
         .output_col("o")

@@ -276,7 +276,8 @@ pub(super) struct Op<'c, 'a> {
 }
 
 impl Op<'_, '_> {
-    pub(super) fn name(&self) -> &str {
+    /// The operator, such as `Conv2D`.
+    pub(super) fn kind(&self) -> &str {
         &self.node.def.op
     }
 
