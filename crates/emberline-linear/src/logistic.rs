@@ -212,7 +212,9 @@ fn products_if_worthwhile<L: Loss>(
     let alike =
         tasks.iter().filter(|task| task.is_ridge() && task.options.standardization == standardization);
     let columns: usize = alike.map(|task| task.objective.sets).sum();
-    let is_worthwhile = tasks.len() > 1 && columns >= x.columns() / FEATURES_PER_COLUMN;
+    // Changing coordinates takes `d²` multiplications for each column and pass.
+    let is_worthwhile =
+        tasks.len() > 1 && columns >= x.columns() / FEATURES_PER_COLUMN && x.rows() >= x.columns() / 2;
     is_worthwhile.then(|| Products::new(x, standardization, threads))
 }
 

@@ -28,6 +28,8 @@ __all__ = [
     "KMeansModel",
     "KNearestNeighborsClassifier",
     "KNearestNeighborsClassifierModel",
+    "KerasImageFileTransformer",
+    "KerasTransformer",
     "LinearRegression",
     "LinearRegressionModel",
     "LinearSVC",
@@ -44,6 +46,7 @@ __all__ = [
     "OneHotEncoderModel",
     "OneVsRest",
     "OneVsRestModel",
+    "OnnxTransformer",
     "PCA",
     "PCAModel",
     "RegressionEvaluator",
@@ -54,6 +57,8 @@ __all__ = [
     "StandardScalerModel",
     "StringIndexer",
     "StringIndexerModel",
+    "TFImageTransformer",
+    "TFTransformer",
     "TrainValidationSplit",
     "TrainValidationSplitModel",
     "VectorAssembler",
@@ -1233,6 +1238,293 @@ class KNearestNeighborsClassifierModel(NativeModel):
     def numRows(self) -> int:
         """Rows that vote."""
         return self._attribute("numRows")
+
+
+class KerasImageFileTransformer(NativeTransformer):
+    """KerasImageFileTransformer
+
+    Params:
+
+    - ``inputCol``: input column name (required)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``modelFile``: the file of the model (required)
+    - ``channelOrder``: the channels that the model takes: RGB, BGR or L (gray), one of L, RGB, BGR (required)
+    - ``outputTensor``: the output, or an inner tensor; if it is not set, the model's only output (not set by default)
+    - ``outputMode``: whether the output is a vector, or an image of the output's height and width, one of vector,
+      image (default: 'vector')
+    - ``scaleHint``: how images are brought to the network's size; if it is not set, as the network's card says, one
+      of bilinear, bicubic, area, nearest, SCALE_AREA_AVERAGING, SCALE_SMOOTH, SCALE_DEFAULT, SCALE_FAST,
+      SCALE_REPLICATE (not set by default)
+    - ``height``: rows of pixels that the model is given, where it leaves them open, from 1 to 65535 (not set by
+      default)
+    - ``width``: pixels per row that the model is given, where it leaves them open, from 1 to 65535 (not set by
+      default)
+    - ``batchSize``: rows per run of the model, where the model leaves their number open, from 1 to 65536 (default:
+      32)
+    """
+
+    _kind = "KerasImageFileTransformer"
+    inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the file of the model", TypeConverters.toString)
+    channelOrder: Param[str] = Param("undefined", "channelOrder", "the channels that the model takes: RGB, BGR or L (gray), one of L, RGB, BGR", TypeConverters.toString)
+    outputTensor: Param[str] = Param("undefined", "outputTensor", "the output, or an inner tensor; if it is not set, the model's only output", TypeConverters.toString)
+    outputMode: Param[str] = Param("undefined", "outputMode", "whether the output is a vector, or an image of the output's height and width, one of vector, image", TypeConverters.toString)
+    scaleHint: Param[str] = Param("undefined", "scaleHint", "how images are brought to the network's size; if it is not set, as the network's card says, one of bilinear, bicubic, area, nearest, SCALE_AREA_AVERAGING, SCALE_SMOOTH, SCALE_DEFAULT, SCALE_FAST, SCALE_REPLICATE", TypeConverters.toString)
+    height: Param[int] = Param("undefined", "height", "rows of pixels that the model is given, where it leaves them open, from 1 to 65535", TypeConverters.toInt)
+    width: Param[int] = Param("undefined", "width", "pixels per row that the model is given, where it leaves them open, from 1 to 65535", TypeConverters.toInt)
+    batchSize: Param[int] = Param("undefined", "batchSize", "rows per run of the model, where the model leaves their number open, from 1 to 65536", TypeConverters.toInt)
+    _defaults = {
+        "channelOrder": "RGB",
+        "outputMode": "vector",
+        "batchSize": 32,
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        channelOrder: str | None = None,
+        outputTensor: str | None = None,
+        outputMode: str | None = None,
+        scaleHint: str | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        batchSize: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        channelOrder: str | None = None,
+        outputTensor: str | None = None,
+        outputMode: str | None = None,
+        scaleHint: str | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        batchSize: int | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setChannelOrder(self, value: str) -> Self:
+        """Sets ``channelOrder``."""
+        return self._set(channelOrder=value)
+
+    def getChannelOrder(self) -> str:
+        """The value of ``channelOrder``."""
+        return self.getOrDefault("channelOrder")
+
+    def setOutputTensor(self, value: str) -> Self:
+        """Sets ``outputTensor``."""
+        return self._set(outputTensor=value)
+
+    def getOutputTensor(self) -> str:
+        """The value of ``outputTensor``."""
+        return self.getOrDefault("outputTensor")
+
+    def setOutputMode(self, value: str) -> Self:
+        """Sets ``outputMode``."""
+        return self._set(outputMode=value)
+
+    def getOutputMode(self) -> str:
+        """The value of ``outputMode``."""
+        return self.getOrDefault("outputMode")
+
+    def setScaleHint(self, value: str) -> Self:
+        """Sets ``scaleHint``."""
+        return self._set(scaleHint=value)
+
+    def getScaleHint(self) -> str:
+        """The value of ``scaleHint``."""
+        return self.getOrDefault("scaleHint")
+
+    def setHeight(self, value: int) -> Self:
+        """Sets ``height``."""
+        return self._set(height=value)
+
+    def getHeight(self) -> int:
+        """The value of ``height``."""
+        return self.getOrDefault("height")
+
+    def setWidth(self, value: int) -> Self:
+        """Sets ``width``."""
+        return self._set(width=value)
+
+    def getWidth(self) -> int:
+        """The value of ``width``."""
+        return self.getOrDefault("width")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
+
+
+class KerasTransformer(NativeTransformer):
+    """KerasTransformer
+
+    Params:
+
+    - ``inputCol``: the column of a model with one input (not set by default)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``inputMapping``: a column for each input of the model, as `column=input`; in place of inputCol (not set by
+      default)
+    - ``outputMapping``: the outputs wanted and their columns, as `output=column`; in place of outputCol. Inner
+      tensors may be named, too (not set by default)
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``modelFile``: the file of the model (required)
+    - ``batchSize``: rows per run of the model, where the model leaves their number open, from 1 to 65536 (default:
+      32)
+    """
+
+    _kind = "KerasTransformer"
+    inputCol: Param[str] = Param("undefined", "inputCol", "the column of a model with one input", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    inputMapping: Param[list[str]] = Param("undefined", "inputMapping", "a column for each input of the model, as `column=input`; in place of inputCol", TypeConverters.toListString)
+    outputMapping: Param[list[str]] = Param("undefined", "outputMapping", "the outputs wanted and their columns, as `output=column`; in place of outputCol. Inner tensors may be named, too", TypeConverters.toListString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the file of the model", TypeConverters.toString)
+    batchSize: Param[int] = Param("undefined", "batchSize", "rows per run of the model, where the model leaves their number open, from 1 to 65536", TypeConverters.toInt)
+    _defaults = {
+        "batchSize": 32,
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        inputMapping: list[str] | None = None,
+        outputMapping: list[str] | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        batchSize: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        inputMapping: list[str] | None = None,
+        outputMapping: list[str] | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        batchSize: int | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setInputMapping(self, value: list[str]) -> Self:
+        """Sets ``inputMapping``."""
+        return self._set(inputMapping=value)
+
+    def getInputMapping(self) -> list[str]:
+        """The value of ``inputMapping``."""
+        return self.getOrDefault("inputMapping")
+
+    def setOutputMapping(self, value: list[str]) -> Self:
+        """Sets ``outputMapping``."""
+        return self._set(outputMapping=value)
+
+    def getOutputMapping(self) -> list[str]:
+        """The value of ``outputMapping``."""
+        return self.getOrDefault("outputMapping")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
 
 
 class LinearRegression(NativeEstimator):
@@ -3057,6 +3349,123 @@ class OneVsRestModel(NativeModel):
         return self._attribute("models")
 
 
+class OnnxTransformer(NativeTransformer):
+    """OnnxTransformer
+
+    Params:
+
+    - ``inputCol``: the column of a model with one input (not set by default)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``inputMapping``: a column for each input of the model, as `column=input`; in place of inputCol (not set by
+      default)
+    - ``outputMapping``: the outputs wanted and their columns, as `output=column`; in place of outputCol. Inner
+      tensors may be named, too (not set by default)
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``modelFile``: the file of the model (required)
+    - ``batchSize``: rows per run of the model, where the model leaves their number open, from 1 to 65536 (default:
+      32)
+    """
+
+    _kind = "OnnxTransformer"
+    inputCol: Param[str] = Param("undefined", "inputCol", "the column of a model with one input", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    inputMapping: Param[list[str]] = Param("undefined", "inputMapping", "a column for each input of the model, as `column=input`; in place of inputCol", TypeConverters.toListString)
+    outputMapping: Param[list[str]] = Param("undefined", "outputMapping", "the outputs wanted and their columns, as `output=column`; in place of outputCol. Inner tensors may be named, too", TypeConverters.toListString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the file of the model", TypeConverters.toString)
+    batchSize: Param[int] = Param("undefined", "batchSize", "rows per run of the model, where the model leaves their number open, from 1 to 65536", TypeConverters.toInt)
+    _defaults = {
+        "batchSize": 32,
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        inputMapping: list[str] | None = None,
+        outputMapping: list[str] | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        batchSize: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        inputMapping: list[str] | None = None,
+        outputMapping: list[str] | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        batchSize: int | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setInputMapping(self, value: list[str]) -> Self:
+        """Sets ``inputMapping``."""
+        return self._set(inputMapping=value)
+
+    def getInputMapping(self) -> list[str]:
+        """The value of ``inputMapping``."""
+        return self.getOrDefault("inputMapping")
+
+    def setOutputMapping(self, value: list[str]) -> Self:
+        """Sets ``outputMapping``."""
+        return self._set(outputMapping=value)
+
+    def getOutputMapping(self) -> list[str]:
+        """The value of ``outputMapping``."""
+        return self.getOrDefault("outputMapping")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
+
+
 class PCA(NativeEstimator):
     """Projects vectors on the ``k`` directions in which those of fitting vary most.
 
@@ -3762,6 +4171,358 @@ class StringIndexerModel(NativeModel):
     def labelsArray(self) -> list[list[str]]:
         """The labels of each column."""
         return self._attribute("labelsArray")
+
+
+class TFImageTransformer(NativeTransformer):
+    """TFImageTransformer
+
+    Params:
+
+    - ``inputCol``: input column name (required)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``modelFile``: the file of the model (required)
+    - ``tagSet``: which of the graphs of a SavedModel: its tags, with commas between them (default: 'serve')
+    - ``signatureDefKey``: which of the signatures of a SavedModel names the inputs and outputs (default:
+      'serving_default')
+    - ``channelOrder``: the channels that the model takes: RGB, BGR or L (gray), one of L, RGB, BGR (required)
+    - ``inputTensor``: the input of images; if it is not set, the model's only one (not set by default)
+    - ``outputTensor``: the output, or an inner tensor; if it is not set, the model's only output (not set by default)
+    - ``outputMode``: whether the output is a vector, or an image of the output's height and width, one of vector,
+      image (default: 'vector')
+    - ``scaleHint``: how images are brought to the network's size; if it is not set, as the network's card says, one
+      of bilinear, bicubic, area, nearest, SCALE_AREA_AVERAGING, SCALE_SMOOTH, SCALE_DEFAULT, SCALE_FAST,
+      SCALE_REPLICATE (not set by default)
+    - ``height``: rows of pixels that the model is given, where it leaves them open, from 1 to 65535 (not set by
+      default)
+    - ``width``: pixels per row that the model is given, where it leaves them open, from 1 to 65535 (not set by
+      default)
+    - ``batchSize``: rows per run of the model, where the model leaves their number open, from 1 to 65536 (default:
+      32)
+    """
+
+    _kind = "TFImageTransformer"
+    inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the file of the model", TypeConverters.toString)
+    tagSet: Param[str] = Param("undefined", "tagSet", "which of the graphs of a SavedModel: its tags, with commas between them", TypeConverters.toString)
+    signatureDefKey: Param[str] = Param("undefined", "signatureDefKey", "which of the signatures of a SavedModel names the inputs and outputs", TypeConverters.toString)
+    channelOrder: Param[str] = Param("undefined", "channelOrder", "the channels that the model takes: RGB, BGR or L (gray), one of L, RGB, BGR", TypeConverters.toString)
+    inputTensor: Param[str] = Param("undefined", "inputTensor", "the input of images; if it is not set, the model's only one", TypeConverters.toString)
+    outputTensor: Param[str] = Param("undefined", "outputTensor", "the output, or an inner tensor; if it is not set, the model's only output", TypeConverters.toString)
+    outputMode: Param[str] = Param("undefined", "outputMode", "whether the output is a vector, or an image of the output's height and width, one of vector, image", TypeConverters.toString)
+    scaleHint: Param[str] = Param("undefined", "scaleHint", "how images are brought to the network's size; if it is not set, as the network's card says, one of bilinear, bicubic, area, nearest, SCALE_AREA_AVERAGING, SCALE_SMOOTH, SCALE_DEFAULT, SCALE_FAST, SCALE_REPLICATE", TypeConverters.toString)
+    height: Param[int] = Param("undefined", "height", "rows of pixels that the model is given, where it leaves them open, from 1 to 65535", TypeConverters.toInt)
+    width: Param[int] = Param("undefined", "width", "pixels per row that the model is given, where it leaves them open, from 1 to 65535", TypeConverters.toInt)
+    batchSize: Param[int] = Param("undefined", "batchSize", "rows per run of the model, where the model leaves their number open, from 1 to 65536", TypeConverters.toInt)
+    _defaults = {
+        "tagSet": "serve",
+        "signatureDefKey": "serving_default",
+        "outputMode": "vector",
+        "batchSize": 32,
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        tagSet: str | None = None,
+        signatureDefKey: str | None = None,
+        channelOrder: str | None = None,
+        inputTensor: str | None = None,
+        outputTensor: str | None = None,
+        outputMode: str | None = None,
+        scaleHint: str | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        batchSize: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        tagSet: str | None = None,
+        signatureDefKey: str | None = None,
+        channelOrder: str | None = None,
+        inputTensor: str | None = None,
+        outputTensor: str | None = None,
+        outputMode: str | None = None,
+        scaleHint: str | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        batchSize: int | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setTagSet(self, value: str) -> Self:
+        """Sets ``tagSet``."""
+        return self._set(tagSet=value)
+
+    def getTagSet(self) -> str:
+        """The value of ``tagSet``."""
+        return self.getOrDefault("tagSet")
+
+    def setSignatureDefKey(self, value: str) -> Self:
+        """Sets ``signatureDefKey``."""
+        return self._set(signatureDefKey=value)
+
+    def getSignatureDefKey(self) -> str:
+        """The value of ``signatureDefKey``."""
+        return self.getOrDefault("signatureDefKey")
+
+    def setChannelOrder(self, value: str) -> Self:
+        """Sets ``channelOrder``."""
+        return self._set(channelOrder=value)
+
+    def getChannelOrder(self) -> str:
+        """The value of ``channelOrder``."""
+        return self.getOrDefault("channelOrder")
+
+    def setInputTensor(self, value: str) -> Self:
+        """Sets ``inputTensor``."""
+        return self._set(inputTensor=value)
+
+    def getInputTensor(self) -> str:
+        """The value of ``inputTensor``."""
+        return self.getOrDefault("inputTensor")
+
+    def setOutputTensor(self, value: str) -> Self:
+        """Sets ``outputTensor``."""
+        return self._set(outputTensor=value)
+
+    def getOutputTensor(self) -> str:
+        """The value of ``outputTensor``."""
+        return self.getOrDefault("outputTensor")
+
+    def setOutputMode(self, value: str) -> Self:
+        """Sets ``outputMode``."""
+        return self._set(outputMode=value)
+
+    def getOutputMode(self) -> str:
+        """The value of ``outputMode``."""
+        return self.getOrDefault("outputMode")
+
+    def setScaleHint(self, value: str) -> Self:
+        """Sets ``scaleHint``."""
+        return self._set(scaleHint=value)
+
+    def getScaleHint(self) -> str:
+        """The value of ``scaleHint``."""
+        return self.getOrDefault("scaleHint")
+
+    def setHeight(self, value: int) -> Self:
+        """Sets ``height``."""
+        return self._set(height=value)
+
+    def getHeight(self) -> int:
+        """The value of ``height``."""
+        return self.getOrDefault("height")
+
+    def setWidth(self, value: int) -> Self:
+        """Sets ``width``."""
+        return self._set(width=value)
+
+    def getWidth(self) -> int:
+        """The value of ``width``."""
+        return self.getOrDefault("width")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
+
+
+class TFTransformer(NativeTransformer):
+    """TFTransformer
+
+    Params:
+
+    - ``inputCol``: the column of a model with one input (not set by default)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``inputMapping``: a column for each input of the model, as `column=input`; in place of inputCol (not set by
+      default)
+    - ``outputMapping``: the outputs wanted and their columns, as `output=column`; in place of outputCol. Inner
+      tensors may be named, too (not set by default)
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``modelFile``: the file of the model (required)
+    - ``tagSet``: which of the graphs of a SavedModel: its tags, with commas between them (default: 'serve')
+    - ``signatureDefKey``: which of the signatures of a SavedModel names the inputs and outputs (default:
+      'serving_default')
+    - ``batchSize``: rows per run of the model, where the model leaves their number open, from 1 to 65536 (default:
+      32)
+    """
+
+    _kind = "TFTransformer"
+    inputCol: Param[str] = Param("undefined", "inputCol", "the column of a model with one input", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    inputMapping: Param[list[str]] = Param("undefined", "inputMapping", "a column for each input of the model, as `column=input`; in place of inputCol", TypeConverters.toListString)
+    outputMapping: Param[list[str]] = Param("undefined", "outputMapping", "the outputs wanted and their columns, as `output=column`; in place of outputCol. Inner tensors may be named, too", TypeConverters.toListString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the file of the model", TypeConverters.toString)
+    tagSet: Param[str] = Param("undefined", "tagSet", "which of the graphs of a SavedModel: its tags, with commas between them", TypeConverters.toString)
+    signatureDefKey: Param[str] = Param("undefined", "signatureDefKey", "which of the signatures of a SavedModel names the inputs and outputs", TypeConverters.toString)
+    batchSize: Param[int] = Param("undefined", "batchSize", "rows per run of the model, where the model leaves their number open, from 1 to 65536", TypeConverters.toInt)
+    _defaults = {
+        "tagSet": "serve",
+        "signatureDefKey": "serving_default",
+        "batchSize": 32,
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        inputMapping: list[str] | None = None,
+        outputMapping: list[str] | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        tagSet: str | None = None,
+        signatureDefKey: str | None = None,
+        batchSize: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        inputMapping: list[str] | None = None,
+        outputMapping: list[str] | None = None,
+        errorCol: str | None = None,
+        modelFile: str | None = None,
+        tagSet: str | None = None,
+        signatureDefKey: str | None = None,
+        batchSize: int | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setInputMapping(self, value: list[str]) -> Self:
+        """Sets ``inputMapping``."""
+        return self._set(inputMapping=value)
+
+    def getInputMapping(self) -> list[str]:
+        """The value of ``inputMapping``."""
+        return self.getOrDefault("inputMapping")
+
+    def setOutputMapping(self, value: list[str]) -> Self:
+        """Sets ``outputMapping``."""
+        return self._set(outputMapping=value)
+
+    def getOutputMapping(self) -> list[str]:
+        """The value of ``outputMapping``."""
+        return self.getOrDefault("outputMapping")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setTagSet(self, value: str) -> Self:
+        """Sets ``tagSet``."""
+        return self._set(tagSet=value)
+
+    def getTagSet(self) -> str:
+        """The value of ``tagSet``."""
+        return self.getOrDefault("tagSet")
+
+    def setSignatureDefKey(self, value: str) -> Self:
+        """Sets ``signatureDefKey``."""
+        return self._set(signatureDefKey=value)
+
+    def getSignatureDefKey(self) -> str:
+        """The value of ``signatureDefKey``."""
+        return self.getOrDefault("signatureDefKey")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
 
 
 class TrainValidationSplit(Validator):

@@ -119,6 +119,10 @@ type Functions = HashMap<Setting, Weak<NetworkFunction>>;
 /// Functions in use. A function holds a prepared network, so that making it twice would hold it twice.
 static FUNCTIONS: LazyLock<Mutex<Functions>> = LazyLock::new(Mutex::default);
 
+/// The latest function, which stays when nothing uses it: what asks for a column's type and lets go is followed by the next
+/// candidate or query that wants the same network.
+static LATEST: Mutex<Option<Arc<NetworkFunction>>> = Mutex::new(None);
+
 /// The cache that functions made from now on look into.
 static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
 
@@ -144,6 +148,7 @@ pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Res
     }
     let function = Arc::new(build(setting, card, uid)?);
     functions.insert(setting.clone(), Arc::downgrade(&function));
+    *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&function));
     Ok(function)
 }
 
