@@ -67,5 +67,5 @@ pub use self::{
         default_runtime,
     },
     tensor::{Tensor, TensorView},
-    tensorflow::{TensorFlowLimits, TensorFlowModel, tensorflow_operators},
+    tensorflow::{TensorFlowLimits, TensorFlowModel, TensorFlowSignature, tensorflow_operators},
 };

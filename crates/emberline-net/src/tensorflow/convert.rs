@@ -276,7 +276,7 @@ pub(super) struct Op<'c, 'a> {
 }
 
 impl Op<'_, '_> {
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn op_type(&self) -> &str {
         &self.node.def.op
     }
 

@@ -70,6 +70,15 @@ pub struct TensorFlowModel {
     limits: TensorFlowLimits,
 }
 
+/// What a signature of a SavedModel names: the tensors of the graph, by the names they have in the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorFlowSignature {
+    /// What it takes.
+    pub inputs: BTreeMap<String, String>,
+    /// What it gives.
+    pub outputs: BTreeMap<String, String>,
+}
+
 impl TensorFlowModel {
     /// Reads a SavedModel's directory, the graph with these tags (with commas between them), or the file of a frozen graph,
     /// which has none.
@@ -111,14 +120,14 @@ impl TensorFlowModel {
         self.signatures.keys().map(String::as_str)
     }
 
-    /// The inputs and outputs of a signature: their names in it, and the tensors' names in the graph.
+    /// The inputs and outputs of a signature.
     #[must_use]
-    pub fn signature(&self, key: &str) -> Option<(Vec<(String, String)>, Vec<(String, String)>)> {
+    pub fn signature(&self, key: &str) -> Option<TensorFlowSignature> {
         let signature = self.signatures.get(key)?;
         let names = |ports: &BTreeMap<String, proto::TensorInfo>| {
             ports.iter().map(|(key, info)| (key.clone(), info.name.clone())).collect()
         };
-        Some((names(&signature.inputs), names(&signature.outputs)))
+        Some(TensorFlowSignature { inputs: names(&signature.inputs), outputs: names(&signature.outputs) })
     }
 
     /// The graph between these inputs and outputs as ONNX, under the names given. A name is one of the signature's, or a

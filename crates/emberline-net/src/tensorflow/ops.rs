@@ -726,7 +726,7 @@ fn transpose(op: &mut Op<'_, '_>) -> Result<()> {
 /// `Concat` has its axis first, `ConcatV2` last.
 fn concat(op: &mut Op<'_, '_>) -> Result<()> {
     let mut inputs = op.inputs()?;
-    let at = if op.name() == "Concat" { 0 } else { inputs.len().saturating_sub(1) };
+    let at = if op.op_type() == "Concat" { 0 } else { inputs.len().saturating_sub(1) };
     let axis = op.integer(at)?;
     inputs.remove(at);
     op.finish("Concat", inputs, vec![int("axis", axis)])
@@ -907,7 +907,7 @@ fn strided_slice(op: &mut Op<'_, '_>) -> Result<()> {
 }
 
 fn pad(op: &mut Op<'_, '_>) -> Result<()> {
-    let mode = match (op.name(), op.text("mode")) {
+    let mode = match (op.op_type(), op.text("mode")) {
         ("MirrorPad", Some("REFLECT")) => "reflect",
         ("MirrorPad", other) => return Err(problem(format!("mode {other:?} is not known, REFLECT is"))),
         _ => "constant",
@@ -926,7 +926,7 @@ fn pad(op: &mut Op<'_, '_>) -> Result<()> {
         }
     };
     let mut inputs = vec![op.input(0)?, pads];
-    if op.name() == "PadV2" {
+    if op.op_type() == "PadV2" {
         inputs.push(op.input(2)?);
     }
     op.finish("Pad", inputs, vec![text("mode", mode)])

@@ -277,6 +277,8 @@ fn a_saved_model_of_tensorflow_1_computes_what_it_does_there() -> Result<()> {
     let types: Vec<String> = onnx.inputs().iter().map(ToString::to_string).collect();
     assert_eq!(types, ["first: f64 [?, 3]", "second: f64 [?, 3]"]);
     check("tensorflow.txt", "v1", &run(&OnnxRuntime::find()?, &onnx, &inputs)?)?;
+    let signature = model.signature("serving_default").context("no signature")?;
+    assert_eq!(signature.inputs["first"], "a:0");
     // Tensors of the graph instead of the signature's names, and an inner one.
     let onnx = model.to_onnx("", &["a:0", "b"], &["inner:0"])?;
     let inputs = [("a:0", inputs[0].1.clone()), ("b", inputs[1].1.clone())];
