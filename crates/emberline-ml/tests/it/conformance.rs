@@ -35,6 +35,55 @@ async fn every_kind() -> Result<Vec<Saved>> {
         DeepImageFeaturizer::new().input_col("image").output_col("features").model_name("EfficientNetLite0");
     let predictor =
         DeepImagePredictor::new().input_col("image").output_col("p").model_name("EfficientNetLite0");
+    let standard = StandardScaler::new().input_col("features").output_col("o");
+    let min_max = MinMaxScaler::new().input_col("features").output_col("o");
+    let pca = Pca::new().input_col("features").output_col("o").k(1);
+    let one_hot = OneHotEncoder::new().input_col("label").output_col("o");
+    let infinite = Normalizer::new().input_col("features").output_col("o").p(f64::INFINITY);
+    let assembler =
+        VectorAssembler::new().input_cols(vec!["features".into(), "label".into()]).output_col("o");
+    let grid = ParamGridBuilder::new().add_grid(lr.params().param("regParam")?, [0.1, -1.0]).build();
+    let evaluator = Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"));
+    let validator = CrossValidator::new(Arc::new(lr.clone()), grid.clone(), evaluator.clone())
+        .num_folds(2)
+        .collect_sub_models(true);
+    let split = TrainValidationSplit::new(Arc::new(lr.clone()), grid, evaluator).train_ratio(0.5);
+    let mut all = predictors(&table).await?;
+    all.extend(models());
+    all.extend(vec![
+        Saved::Transformer(Arc::new(validator.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(validator)),
+        Saved::Transformer(Arc::new(split.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(split)),
+        Saved::Transformer(Arc::new(standard.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(standard)),
+        Saved::Transformer(Arc::new(min_max.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(min_max)),
+        Saved::Transformer(Arc::new(pca.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(pca)),
+        Saved::Transformer(Arc::new(one_hot.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(one_hot)),
+        Saved::Transformer(Arc::new(infinite)),
+        Saved::Transformer(Arc::new(assembler)),
+        Saved::Transformer(Arc::new(SqlTransformer::new().statement("SELECT label FROM __THIS__"))),
+        Saved::Transformer(Arc::new(featurizer)),
+        Saved::Transformer(Arc::new(predictor)),
+        Saved::Transformer(Arc::new(
+            IndexToString::new().input_col("i").output_col("o").labels(vec!["a".into()]),
+        )),
+        Saved::Transformer(Arc::new(lr.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(lr)),
+        Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"))),
+        Saved::Transformer(Arc::new(indexer.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(indexer)),
+        Saved::Transformer(Arc::new(pipeline.fit_model(&table).await?)),
+        Saved::Estimator(Arc::new(pipeline)),
+    ]);
+    Ok(all)
+}
+
+/// The stages over models from files.
+fn models() -> Vec<Saved> {
     let onnx = OnnxTransformer::new()
         .model_file(&foreign("old.onnx"))
         .input_mapping(&[("features", "x")])
@@ -53,55 +102,9 @@ async fn every_kind() -> Result<Vec<Saved>> {
         .input_mapping(&[("a", "first"), ("b", "second")]);
     let keras_images =
         KerasImageFileTransformer::new().input_col("uri").model_file(&foreign("../keras/sequential.keras"));
-    let standard = StandardScaler::new().input_col("features").output_col("o");
-    let min_max = MinMaxScaler::new().input_col("features").output_col("o");
-    let pca = Pca::new().input_col("features").output_col("o").k(1);
-    let one_hot = OneHotEncoder::new().input_col("label").output_col("o");
-    let infinite = Normalizer::new().input_col("features").output_col("o").p(f64::INFINITY);
-    let assembler =
-        VectorAssembler::new().input_cols(vec!["features".into(), "label".into()]).output_col("o");
-    let grid = ParamGridBuilder::new().add_grid(lr.params().param("regParam")?, [0.1, -1.0]).build();
-    let evaluator = Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"));
-    let validator = CrossValidator::new(Arc::new(lr.clone()), grid.clone(), evaluator.clone())
-        .num_folds(2)
-        .collect_sub_models(true);
-    let split = TrainValidationSplit::new(Arc::new(lr.clone()), grid, evaluator).train_ratio(0.5);
-    let mut all = predictors(&table).await?;
-    all.extend(vec![
-        Saved::Transformer(Arc::new(validator.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(validator)),
-        Saved::Transformer(Arc::new(split.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(split)),
-        Saved::Transformer(Arc::new(standard.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(standard)),
-        Saved::Transformer(Arc::new(min_max.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(min_max)),
-        Saved::Transformer(Arc::new(pca.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(pca)),
-        Saved::Transformer(Arc::new(one_hot.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(one_hot)),
-        Saved::Transformer(Arc::new(infinite)),
-        Saved::Transformer(Arc::new(assembler)),
-        Saved::Transformer(Arc::new(SqlTransformer::new().statement("SELECT label FROM __THIS__"))),
-        Saved::Transformer(Arc::new(featurizer)),
-        Saved::Transformer(Arc::new(onnx)),
-        Saved::Transformer(Arc::new(tensorflow)),
-        Saved::Transformer(Arc::new(images)),
-        Saved::Transformer(Arc::new(keras)),
-        Saved::Transformer(Arc::new(keras_images)),
-        Saved::Transformer(Arc::new(predictor)),
-        Saved::Transformer(Arc::new(
-            IndexToString::new().input_col("i").output_col("o").labels(vec!["a".into()]),
-        )),
-        Saved::Transformer(Arc::new(lr.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(lr)),
-        Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::new().metric_name("accuracy"))),
-        Saved::Transformer(Arc::new(indexer.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(indexer)),
-        Saved::Transformer(Arc::new(pipeline.fit_model(&table).await?)),
-        Saved::Estimator(Arc::new(pipeline)),
-    ]);
-    Ok(all)
+    let stages: [Arc<dyn Transformer>; 5] =
+        [Arc::new(onnx), Arc::new(tensorflow), Arc::new(images), Arc::new(keras), Arc::new(keras_images)];
+    stages.into_iter().map(Saved::Transformer).collect()
 }
 
 /// The stages that predict, and the evaluators of predictions.
