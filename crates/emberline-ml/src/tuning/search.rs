@@ -9,6 +9,7 @@ use datafusion::dataframe::DataFrame;
 use emberline_table::Digest;
 use futures::StreamExt;
 
+use super::cluster::{Cluster, metric};
 use super::folds::{Dealing, Dealt, FOLD, Folds};
 use super::ledger::{Ledger, LedgerEntry};
 use super::shared::Shared;
@@ -103,6 +104,7 @@ pub(super) struct Search<'a> {
     collect_sub_models: bool,
     ledger: Option<&'a Ledger>,
     observer: Option<&'a TuningObserver>,
+    cluster: Option<&'a Arc<dyn Cluster>>,
 }
 
 /// What a search found.
@@ -124,6 +126,14 @@ struct Round {
 impl<'a> Search<'a> {
     /// A search by the params that every validator has.
     pub(super) fn new(params: &'a Params, tuned: &'a Tuned, dealing: Dealing) -> Result<Self> {
+        let collect_sub_models = params.bool("collectSubModels")?;
+        if collect_sub_models && tuned.cluster.is_some() {
+            return Err(params.wrong(
+                "collectSubModels",
+                "false on a cluster, which keeps no models",
+                &true.into(),
+            ));
+        }
         Ok(Self {
             uid: params.uid(),
             estimator: &tuned.estimator,
@@ -135,9 +145,10 @@ impl<'a> Search<'a> {
                 .is_set("halvingFactor")
                 .then(|| params.count("halvingFactor"))
                 .transpose()?,
-            collect_sub_models: params.bool("collectSubModels")?,
+            collect_sub_models,
             ledger: tuned.ledger.as_deref(),
             observer: tuned.observer.as_ref(),
+            cluster: tuned.cluster.as_ref(),
         })
     }
 
@@ -211,7 +222,11 @@ impl<'a> Search<'a> {
         let label = self.evaluator.params().text_if_defined("labelCol")?;
         let label = label.filter(|label| table.schema().as_arrow().column_with_name(label).is_some());
         let is_content = |column: &str| shared.is_content(column);
-        Dealt::new(&shared.table(table)?, self.seed, label.as_deref(), is_content).await
+        let table = match self.cluster {
+            Some(cluster) => cluster.table(shared.steps(), shared.columns()).await?,
+            None => shared.table(table)?,
+        };
+        Dealt::new(&table, self.seed, label.as_deref(), is_content).await
     }
 
     /// How the rows are dealt, with the columns of the table that stay in memory.
@@ -347,28 +362,35 @@ impl<'a> Search<'a> {
                     keys.push(key);
                 }
             }
+            let mut finished = |job: usize, outcome: Result<f64, String>| {
+                let (candidate, fold) = places[job];
+                if let Ok(metric) = outcome {
+                    self.record(keys[job], candidate, fold, share, metric)?;
+                }
+                let trial = Trial { candidate, fold, share, outcome: outcome.clone(), known: false };
+                self.tell(TuningEvent::Finished(trial));
+                outcomes.insert((candidate, fold), outcome);
+                Ok::<_, MlError>(())
+            };
+            if let Some(cluster) = self.cluster {
+                let measured = cluster.measure(view.table().clone(), jobs, self.evaluator.clone()).await?;
+                measured.into_iter().enumerate().try_for_each(|(job, outcome)| finished(job, outcome))?;
+                continue;
+            }
             let base = front.rest(self.estimator);
             let mut fits = base.fit_folds(&view, jobs);
             while let Some((job, fitted)) = fits.next().await {
                 let (candidate, fold) = places[job];
                 let measured = async {
                     let model = fitted?;
-                    let metric = self.evaluator.evaluate(&model.transform(view.validation(fold)?)?).await?;
+                    let metric = metric(&view, fold, model.as_ref(), self.evaluator.as_ref()).await?;
                     Ok::<_, MlError>((model, metric))
                 };
-                let outcome = match measured.await {
-                    Ok((model, metric)) => {
-                        if let Some(sub_models) = sub_models.as_mut() {
-                            sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model));
-                        }
-                        self.record(keys[job], candidate, fold, share, metric)?;
-                        Ok(metric)
-                    }
-                    Err(error) => Err(error.to_string()),
-                };
-                let trial = Trial { candidate, fold, share, outcome: outcome.clone(), known: false };
-                self.tell(TuningEvent::Finished(trial));
-                outcomes.insert((candidate, fold), outcome);
+                let measured = measured.await.map_err(|error| error.to_string());
+                if let (Ok((model, _)), Some(sub_models)) = (&measured, sub_models.as_mut()) {
+                    sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model.clone()));
+                }
+                finished(job, measured.map(|(_, metric)| metric))?;
             }
         }
         let of = |candidate: usize| {
