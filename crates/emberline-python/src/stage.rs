@@ -116,7 +116,6 @@ impl Stage {
     /// A `CrossValidator` or `TrainValidationSplit`. Candidates are lists of (uid, param, value). Where the work is done, if not
     /// here: see `PythonCluster`.
     #[staticmethod]
-    #[expect(clippy::too_many_arguments, reason = "they are the parts of a validator")]
     #[pyo3(signature = (kind, uid, params, estimator, candidates, evaluator, cluster=None))]
     fn validator(
         kind: &str,

@@ -19,8 +19,8 @@ from pyspark.sql.types import LongType, StructField, StructType
 
 import emberline
 import emberline.ml
-from emberline.ml.classification import LogisticRegression
-from emberline.ml.evaluation import MulticlassClassificationEvaluator
+from emberline.ml.classification import LinearSVC
+from emberline.ml.evaluation import BinaryClassificationEvaluator
 from emberline.ml.tuning import CrossValidator, ParamGridBuilder
 
 
@@ -67,12 +67,12 @@ def test_killed_in_tuning(spark: Any) -> None:
     columns = {f"x{i}": x[:, i] for i in range(60)}
     df = spark.createDataFrame(pa.table({**columns, "label": labels}))
     assembler = emberline.ml.feature.VectorAssembler(inputCols=list(columns), outputCol="features")
-    lr = LogisticRegression(maxIter=50)
-    grid = ParamGridBuilder().addGrid(lr.regParam, [0.0, 0.001, 0.01, 0.1]).build()
+    svc = LinearSVC(maxIter=50)
+    grid = ParamGridBuilder().addGrid(svc.regParam, [0.0, 0.001, 0.01, 0.1]).build()
     tuned = CrossValidator(
-        estimator=emberline.ml.Pipeline(stages=[assembler, lr]),
+        estimator=emberline.ml.Pipeline(stages=[assembler, svc]),
         estimatorParamMaps=grid,
-        evaluator=MulticlassClassificationEvaluator(metricName="logLoss"),
+        evaluator=BinaryClassificationEvaluator(),
         numFolds=3,
     )
     here = tuned.fit(emberline.createDataFrame(df.toArrow()))

@@ -347,13 +347,8 @@ impl<'a> Search<'a> {
                     let known =
                         self.ledger.filter(|_| sub_models.is_none()).and_then(|ledger| ledger.metric(&key));
                     if let Some(metric) = known {
-                        self.tell(TuningEvent::Finished(Trial {
-                            candidate,
-                            fold,
-                            share,
-                            outcome: Ok(metric),
-                            known: true,
-                        }));
+                        let trial = Trial { candidate, fold, share, outcome: Ok(metric), known: true };
+                        self.tell(TuningEvent::Finished(trial));
                         outcomes.insert((candidate, fold), Ok(metric));
                         continue;
                     }
