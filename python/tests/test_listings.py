@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import LABELS, NETWORK
+from pictures import LABELS, NETWORK
 
 import emberline
 from emberline import col, readImages

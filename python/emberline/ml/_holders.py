@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline import _emberline
+from emberline._exchange import is_spark
 from emberline._lazy import np
 from emberline.ml.base import Estimator, Evaluator
 from emberline.ml.param import Param, ParamMap, TypeConverters
@@ -117,7 +118,7 @@ class Validator(_Holder):
         ]
         self._set(estimator=estimator, estimatorParamMaps=maps, evaluator=wrapped(native.attribute("evaluator")))
 
-    def _to_native(self) -> _emberline.Stage:
+    def _to_native(self, cluster: Any = None) -> _emberline.Stage:
         return _emberline.Stage.validator(
             self._kind,
             self.uid,
@@ -125,10 +126,18 @@ class Validator(_Holder):
             native_of(self.uid, "estimator", self._stage("estimator")),
             settings_of(self._stage("estimatorParamMaps")),
             native_of(self.uid, "evaluator", self._stage("evaluator")),
+            cluster,
         )
 
     def _fit(self, dataset: Any) -> Any:
-        model = super()._fit(dataset) if self._is_native() else self._fit_in_python(dataset)
+        if not self._is_native():
+            model = self._fit_in_python(dataset)
+        elif is_spark(dataset):
+            from emberline.spark import _cluster
+
+            model = wrapped(_cluster.tune(self._to_native, dataset))
+        else:
+            model = super()._fit(dataset)
         model._tuned = self.copy()
         return model
 

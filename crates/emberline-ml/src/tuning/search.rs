@@ -14,6 +14,7 @@ use datafusion::prelude::SessionContext;
 use emberline_table::Digest;
 use futures::StreamExt;
 
+use super::cluster::{Cluster, metric};
 use super::folds::{Dealing, Dealt, FOLD, Folds};
 use super::ledger::{Ledger, LedgerEntry};
 use super::shared::Shared;
@@ -108,6 +109,7 @@ pub(super) struct Search<'a> {
     collect_sub_models: bool,
     ledger: Option<&'a Ledger>,
     observer: Option<&'a TuningObserver>,
+    cluster: Option<&'a Arc<dyn Cluster>>,
 }
 
 /// What a search found.
@@ -129,6 +131,14 @@ struct Round {
 impl<'a> Search<'a> {
     /// A search by the params that every validator has.
     pub(super) fn new(params: &'a Params, tuned: &'a Tuned, dealing: Dealing) -> Result<Self> {
+        let collect_sub_models = params.bool("collectSubModels")?;
+        if collect_sub_models && tuned.cluster.is_some() {
+            return Err(params.wrong(
+                "collectSubModels",
+                "false on a cluster, which keeps no models",
+                &true.into(),
+            ));
+        }
         Ok(Self {
             uid: params.uid(),
             estimator: &tuned.estimator,
@@ -140,9 +150,10 @@ impl<'a> Search<'a> {
                 .is_set("halvingFactor")
                 .then(|| params.count("halvingFactor"))
                 .transpose()?,
-            collect_sub_models: params.bool("collectSubModels")?,
+            collect_sub_models,
             ledger: tuned.ledger.as_deref(),
             observer: tuned.observer.as_ref(),
+            cluster: tuned.cluster.as_ref(),
         })
     }
 
@@ -216,7 +227,11 @@ impl<'a> Search<'a> {
         let label = self.evaluator.params().text_if_defined("labelCol")?;
         let label = label.filter(|label| table.schema().as_arrow().column_with_name(label).is_some());
         let is_content = |column: &str| shared.is_content(column);
-        Dealt::new(&shared.table(table)?, self.seed, label.as_deref(), is_content).await
+        let table = match self.cluster {
+            Some(cluster) => cluster.table(shared.steps(), shared.columns()).await?,
+            None => shared.table(table)?,
+        };
+        Dealt::new(&table, self.seed, label.as_deref(), is_content).await
     }
 
     /// How the rows are dealt, with the columns of the table that stay in memory.
@@ -333,13 +348,8 @@ impl<'a> Search<'a> {
                     let known =
                         self.ledger.filter(|_| sub_models.is_none()).and_then(|ledger| ledger.metric(&key));
                     if let Some(metric) = known {
-                        self.tell(TuningEvent::Finished(Trial {
-                            candidate,
-                            fold,
-                            share,
-                            outcome: Ok(metric),
-                            known: true,
-                        }));
+                        let trial = Trial { candidate, fold, share, outcome: Ok(metric), known: true };
+                        self.tell(TuningEvent::Finished(trial));
                         outcomes.insert((candidate, fold), Ok(metric));
                         continue;
                     }
@@ -347,6 +357,21 @@ impl<'a> Search<'a> {
                     places.push((candidate, fold));
                     keys.push(key);
                 }
+            }
+            let mut finished = |job: usize, outcome: Result<f64, String>| {
+                let (candidate, fold) = places[job];
+                if let Ok(metric) = outcome {
+                    self.record(keys[job], candidate, fold, share, metric)?;
+                }
+                let trial = Trial { candidate, fold, share, outcome: outcome.clone(), known: false };
+                self.tell(TuningEvent::Finished(trial));
+                outcomes.insert((candidate, fold), outcome);
+                Ok::<_, MlError>(())
+            };
+            if let Some(cluster) = self.cluster {
+                let measured = cluster.measure(view.table().clone(), jobs, self.evaluator.clone()).await?;
+                measured.into_iter().enumerate().try_for_each(|(job, outcome)| finished(job, outcome))?;
+                continue;
             }
             let base = front.rest(self.estimator);
             let held_out = held_out(&view, &jobs).await?;
@@ -361,22 +386,13 @@ impl<'a> Search<'a> {
                     running.push_back((job, measure(fitted, table, Arc::clone(self.evaluator))));
                 }
                 let Some((job, measuring)) = running.pop_front() else { break };
-                let measured = measuring.join_unwind().await;
+                let measured = measuring.join_unwind().await.map_err(|cancelled| cancelled.to_string());
+                let measured = measured.and_then(|measured| measured.map_err(|error| error.to_string()));
                 let (candidate, fold) = places[job];
-                let outcome = match measured {
-                    Ok(Ok((model, metric))) => {
-                        if let Some(sub_models) = sub_models.as_mut() {
-                            sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model));
-                        }
-                        self.record(keys[job], candidate, fold, share, metric)?;
-                        Ok(metric)
-                    }
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(cancelled) => Err(cancelled.to_string()),
-                };
-                let trial = Trial { candidate, fold, share, outcome: outcome.clone(), known: false };
-                self.tell(TuningEvent::Finished(trial));
-                outcomes.insert((candidate, fold), outcome);
+                if let (Ok((model, _)), Some(sub_models)) = (&measured, sub_models.as_mut()) {
+                    sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model.clone()));
+                }
+                finished(job, measured.map(|(_, metric)| metric))?;
             }
         }
         let of = |candidate: usize| {

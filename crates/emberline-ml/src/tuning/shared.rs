@@ -199,16 +199,25 @@ impl Shared {
         steps.map(words).collect::<Vec<_>>().join("; ")
     }
 
-    /// The shared table, lazily.
-    pub(super) fn table(&self, table: &DataFrame) -> Result<DataFrame> {
+    /// All that makes the shared table's columns.
+    pub(super) fn steps(&self) -> Vec<Step> {
         let digest = |(image, digest): &(String, String)| {
             Step::new(Arc::new(ImageDigest::default()), [image.as_str()], [digest.as_str()])
         };
-        let steps: Vec<Step> = self.digests.iter().map(digest).chain(self.steps.iter().cloned()).collect();
+        self.digests.iter().map(digest).chain(self.steps.iter().cloned()).collect()
+    }
+
+    /// The shared table's columns.
+    pub(super) fn columns(&self) -> Vec<String> {
         let made = self.steps.iter().flat_map(|step| step.outputs.iter().chain(&step.error));
         let digests = self.digests.iter().map(|(_, digest)| digest);
-        let wanted: Vec<Expr> = self.kept.iter().chain(digests).chain(made).map(ident).collect();
-        Ok(evaluate::apply(table.clone(), &steps)?.select(wanted)?)
+        self.kept.iter().chain(digests).chain(made).cloned().collect()
+    }
+
+    /// The shared table, lazily.
+    pub(super) fn table(&self, table: &DataFrame) -> Result<DataFrame> {
+        let wanted: Vec<Expr> = self.columns().iter().map(ident).collect();
+        Ok(evaluate::apply(table.clone(), &self.steps())?.select(wanted)?)
     }
 
     /// Whether a column of the shared table tells rows apart: one that came with the table, or the digest of one.
