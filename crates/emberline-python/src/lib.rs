@@ -4,6 +4,7 @@
 mod attributes;
 mod error;
 mod interchange;
+mod kept;
 mod session;
 mod stage;
 mod summary;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 mod _emberline {
     #[pymodule_export]
     use super::interchange::Bytes;
+    #[pymodule_export]
+    use super::kept::{FeatureCache, Ledger, use_feature_cache};
     #[pymodule_export]
     use super::session::Session;
     #[pymodule_export]

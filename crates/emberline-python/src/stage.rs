@@ -16,6 +16,7 @@ use pyo3::types::PyDict;
 
 use crate::attributes;
 use crate::error::Failure;
+use crate::kept::Ledger;
 use crate::table::Table;
 use crate::value::{Value, param_map, settings, to_python};
 use crate::work::wait;
@@ -113,6 +114,7 @@ impl Stage {
 
     /// A `CrossValidator` or `TrainValidationSplit`. Candidates are lists of (uid, param, value).
     #[staticmethod]
+    #[pyo3(signature = (kind, uid, params, estimator, candidates, evaluator, ledger=None))]
     fn validator(
         kind: &str,
         uid: String,
@@ -120,6 +122,7 @@ impl Stage {
         estimator: &Self,
         candidates: Vec<Vec<(String, String, Value)>>,
         evaluator: &Self,
+        ledger: Option<&Ledger>,
     ) -> PyResult<Self> {
         let news: Arc<Mutex<Vec<TuningEvent>>> = Arc::default();
         let heard = news.clone();
@@ -129,10 +132,16 @@ impl Stage {
         let (estimator, evaluator) = (estimator.estimator()?.clone(), evaluator.evaluator()?.clone());
         let candidates = candidates.into_iter().map(param_map).collect();
         let stage: Arc<dyn Estimator> = if kind == "CrossValidator" {
-            let stage = CrossValidator::new(estimator, candidates, evaluator).observer(observer);
+            let mut stage = CrossValidator::new(estimator, candidates, evaluator).observer(observer);
+            if let Some(ledger) = ledger {
+                stage = stage.ledger(ledger.inner.clone());
+            }
             Arc::new(named(stage, uid, params).map_err(Failure::from)?)
         } else {
-            let stage = TrainValidationSplit::new(estimator, candidates, evaluator).observer(observer);
+            let mut stage = TrainValidationSplit::new(estimator, candidates, evaluator).observer(observer);
+            if let Some(ledger) = ledger {
+                stage = stage.ledger(ledger.inner.clone());
+            }
             Arc::new(named(stage, uid, params).map_err(Failure::from)?)
         };
         Ok(Self { saved: Saved::Estimator(stage), news })
