@@ -14,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use emberline_table::Digest;
 use futures::StreamExt;
 
-use super::cluster::{Cluster, metric};
+use super::cluster::Cluster;
 use super::folds::{Dealing, Dealt, FOLD, Folds};
 use super::ledger::{Ledger, LedgerEntry};
 use super::shared::Shared;
