@@ -1,0 +1,367 @@
+//! A network over Burn's tensors: what every layer computes while training, so that gradients can be followed back.
+//!
+//! A kind of layer is one arm of [`Pass::apply`]. What it takes and gives is a [`Value`]; its weights it asks the pass for.
+
+mod attention;
+mod convolution;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn_tensor::{Gradients, Tensor, TensorData, activation, module};
+use emberline_net::{Activation, Layer, Network, Node};
+
+pub(crate) use self::value::{Value, split};
+use crate::{Device, Error, Result, options::LayerOptions, random::Random, random::hash, weights::Weights};
+
+/// Keras' default of `BatchNormalization`.
+const BATCH_NORMALIZATION_MOMENTUM: f64 = 0.99;
+
+/// What a pass through the network is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mode {
+    /// Learning: statistics are those of the batch, and values are dropped by random numbers of this seed and step.
+    Training { seed: u64, step: u64 },
+    /// Looking at what was learned.
+    Inference,
+}
+
+/// What a network answers.
+pub(crate) struct Prediction {
+    pub(crate) output: Value,
+    /// What the output's softmax or sigmoid is made of. Losses take it, since its logarithm does not vanish.
+    pub(crate) logits: Option<(Activation, Value)>,
+}
+
+impl Prediction {
+    /// The same numbers, without the way that led to them.
+    pub(crate) fn detached(self) -> Self {
+        let detach = |value: Value| value.map(Tensor::inner);
+        Self {
+            output: detach(self.output),
+            logits: self.logits.map(|(activation, value)| (activation, detach(value))),
+        }
+    }
+}
+
+/// A network ready to be passed through.
+pub(crate) struct Forward<'a> {
+    network: &'a Network,
+    device: &'a Device,
+    /// Layers whose statistics stay as they are.
+    frozen: &'a BTreeSet<String>,
+    layers: &'a BTreeMap<String, LayerOptions>,
+}
+
+/// One pass: the leaves that gradients are asked of, and the statistics that it found.
+pub(crate) struct Pass<'a> {
+    forward: &'a Forward<'a>,
+    mode: Mode,
+    leaves: BTreeMap<String, (Tensor<1>, Vec<usize>)>,
+    trainable: Vec<String>,
+    /// New values of weights that no gradient changes.
+    statistics: Vec<(String, Tensor<1>)>,
+}
+
+impl<'a> Forward<'a> {
+    pub(crate) fn new(
+        network: &'a Network,
+        device: &'a Device,
+        frozen: &'a BTreeSet<String>,
+        layers: &'a BTreeMap<String, LayerOptions>,
+    ) -> Self {
+        Self { network, device, frozen, layers }
+    }
+
+    /// A pass with these weights; trainable ones are leaves of the graph when it is for training.
+    pub(crate) fn pass(&'a self, weights: &Weights, mode: Mode) -> Pass<'a> {
+        let training = matches!(mode, Mode::Training { .. });
+        let mut leaves = BTreeMap::new();
+        let mut trainable = Vec::new();
+        for name in self.network.weights().keys() {
+            let Some(weight) = weights.get(name) else { continue };
+            let learns = training && weight.trainable;
+            let leaf = if learns { weight.value().autodiff().require_grad() } else { weight.value() };
+            if learns {
+                trainable.push(name.clone());
+            }
+            leaves.insert(name.clone(), (leaf, weight.shape.clone()));
+        }
+        Pass { forward: self, mode, leaves, trainable, statistics: Vec::new() }
+    }
+}
+
+impl Pass<'_> {
+    /// The network's answer to its inputs, in their order.
+    pub(crate) fn run(&mut self, inputs: Vec<Value>) -> Result<Prediction> {
+        let network = self.forward.network;
+        let names = network.inputs().iter().map(|input| input.name.as_str());
+        let mut values: BTreeMap<&str, Value> = names.zip(inputs).collect();
+        let mut logits = BTreeMap::new();
+        for node in network.nodes() {
+            let inputs = node.inputs.iter().filter_map(|name| values.get(name.as_str()).cloned()).collect();
+            let linear = self.apply(node, inputs).map_err(|problem| layer_error(network, node, problem))?;
+            let activation = activation_of(&node.layer);
+            if matches!(activation, Activation::Softmax | Activation::Sigmoid) {
+                logits.insert(node.name.as_str(), (activation, linear.clone()));
+            }
+            let value =
+                activate(activation, linear).map_err(|problem| layer_error(network, node, problem))?;
+            values.insert(&node.name, value);
+        }
+        let name = network.outputs().first().map_or("", String::as_str);
+        let output = values.remove(name).ok_or_else(|| Error::Data {
+            what: format!("network `{}`", network.name()),
+            problem: "expected inputs for all that it takes".to_owned(),
+        })?;
+        Ok(Prediction { output, logits: logits.remove(name) })
+    }
+
+    /// What regularizers add to the loss, `[1]`.
+    pub(crate) fn penalty(&self, weights: &Weights) -> Option<Tensor<1>> {
+        let penalties = weights.trainables().filter_map(|(name, weight)| {
+            let (leaf, shape) = self.leaves.get(name)?;
+            Some(weight.regularizer.as_ref()?.penalty(leaf.clone(), shape))
+        });
+        penalties.reduce(|sum, penalty| sum + penalty)
+    }
+
+    /// The gradients of the trainable weights, and the statistics to keep. A weight that the loss does not depend on has none.
+    pub(crate) fn finish(
+        self,
+        gradients: &mut Gradients,
+    ) -> (BTreeMap<String, Tensor<1>>, Vec<(String, Tensor<1>)>) {
+        let mut found = BTreeMap::new();
+        for name in self.trainable {
+            if let Some(gradient) = self.leaves.get(&name).and_then(|(leaf, _)| leaf.grad_remove(gradients)) {
+                found.insert(name, gradient);
+            }
+        }
+        (found, self.statistics)
+    }
+
+    /// What a layer computes, before its activation.
+    fn apply(&mut self, node: &Node, mut inputs: Vec<Value>) -> Result<Value, String> {
+        match &node.layer {
+            Layer::Add => return fold(inputs, |a, b| a + b),
+            Layer::Multiply => return fold(inputs, |a, b| a * b),
+            Layer::Concatenate => return Ok(concatenate(inputs)),
+            _ => {}
+        }
+        let (Some(input), true) = (inputs.pop(), inputs.is_empty()) else {
+            return Err("expected one input".to_owned());
+        };
+        let output = self.forward.network.shapes().get(&node.name).cloned().unwrap_or_default();
+        Ok(match &node.layer {
+            Layer::Conv2D(layer) => self.conv_2d(node, layer, input),
+            Layer::DepthwiseConv2D(layer) => self.depthwise_conv_2d(node, layer, input),
+            Layer::Dense(layer) => {
+                let kernel = self.weight::<2>(node, "kernel");
+                let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
+                dense(input, kernel, bias, &output)
+            }
+            Layer::BatchNormalization(layer) => self.batch_normalization(node, layer, input),
+            Layer::LayerNormalization(layer) => {
+                let (gamma, beta) = (self.weight::<1>(node, "gamma"), self.weight::<1>(node, "beta"));
+                let normal = module::layer_norm(input.channels_last(), gamma, Some(beta), layer.epsilon);
+                Value::from_channels_last(normal, &output)
+            }
+            Layer::LayerScale => {
+                let gamma = self.per_channel(node, "gamma");
+                input.map(|data| data * gamma)
+            }
+            Layer::Rescaling(layer) => {
+                let scale = self.constants(&layer.scale);
+                let offset = self.constants(&layer.offset);
+                input.map(|data| data * scale + offset)
+            }
+            Layer::Activation(_) => input,
+            Layer::ZeroPadding2D(layer) => {
+                Value::from_image(input.image().pad((layer.left, layer.right, layer.top, layer.bottom), 0.0))
+            }
+            Layer::MaxPooling2D(layer) => convolution::max_pooling_2d(layer, input),
+            Layer::AveragePooling2D(layer) => convolution::average_pooling_2d(layer, input),
+            Layer::GlobalAveragePooling2D(_) => Value::new(input.data().mean_dim(2), &output),
+            Layer::GlobalMaxPooling2D(_) => Value::new(input.data().max_dim(2), &output),
+            Layer::Flatten | Layer::Reshape(_) => input.reshaped(&output),
+            Layer::Dropout { rate } => self.dropout(node, f64::from(*rate), input),
+            Layer::ClassToken => {
+                let token = self.per_channel(node, "token");
+                let data = input.data();
+                let [batch, channels, _] = data.dims();
+                Value::new(Tensor::cat(vec![token.expand([batch, channels, 1]), data], 2), &output)
+            }
+            Layer::PositionEmbedding => {
+                let embeddings = self.weight::<2>(node, "embeddings").transpose().unsqueeze::<3>();
+                input.map(|data| data + embeddings)
+            }
+            Layer::MultiHeadAttention(layer) => self.attention(node, layer, input),
+            Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), &output),
+            other => return Err(untrained(other)),
+        })
+    }
+
+    /// A weight in its shape.
+    fn weight<const D: usize>(&self, node: &Node, name: &str) -> Tensor<D> {
+        match self.leaves.get(&weight_name(node, name)) {
+            Some((leaf, shape)) => leaf.clone().reshape::<D, _>(shape_of::<D>(shape)),
+            // A `Network` with weights has all that its layers need.
+            None => Tensor::zeros([1; D], self.forward.device.plain()),
+        }
+    }
+
+    /// A weight of one number per channel, as `[1, channels, 1]`.
+    fn per_channel(&self, node: &Node, name: &str) -> Tensor<3> {
+        let values = self.weight::<1>(node, name);
+        let len = values.dims()[0];
+        values.reshape([1, len, 1])
+    }
+
+    fn constants(&self, values: &[f32]) -> Tensor<3> {
+        let data = TensorData::new(values.to_vec(), [1, values.len(), 1]);
+        Tensor::from_data(data, self.forward.device.plain())
+    }
+
+    fn batch_normalization(
+        &mut self,
+        node: &Node,
+        layer: &emberline_net::BatchNormalization,
+        input: Value,
+    ) -> Value {
+        let mean = self.weight::<1>(node, "moving_mean");
+        let variance = self.weight::<1>(node, "moving_variance");
+        let gamma = if layer.scale { self.weight(node, "gamma") } else { Tensor::ones_like(&mean) };
+        let beta = if layer.center { self.weight(node, "beta") } else { Tensor::zeros_like(&mean) };
+        let learns = matches!(self.mode, Mode::Training { .. }) && !self.forward.frozen.contains(&node.name);
+        if !learns {
+            return input.map(|data| module::batch_norm(data, gamma, beta, mean, variance, layer.epsilon));
+        }
+        let options = self.forward.layers.get(&node.name);
+        let momentum = options.and_then(|options| options.momentum).unwrap_or(BATCH_NORMALIZATION_MOMENTUM);
+        let shape = input.shape().to_vec();
+        let found = module::batch_norm_train(input.data(), gamma, beta, layer.epsilon);
+        let mut follow = |name: &str, before: Tensor<1>, now: Tensor<1>| {
+            let next = before * momentum as f32 + now.inner() * (1.0 - momentum) as f32;
+            self.statistics.push((weight_name(node, name), next));
+        };
+        follow("moving_mean", mean, found.mean);
+        follow("moving_variance", variance, found.variance);
+        Value::new(found.output, &shape)
+    }
+
+    /// Drops values at random, by numbers that are a function of seed, step and layer.
+    fn dropout(&self, node: &Node, rate: f64, input: Value) -> Value {
+        let (Mode::Training { seed, step }, true) = (self.mode, rate > 0.0) else { return input };
+        let mut random = Random::new(&[seed, step, hash(&node.name)]);
+        let kept = (1.0 / (1.0 - rate)) as f32;
+        input.map(|data| {
+            let shape = data.shape();
+            let mask = (0..shape.num_elements()).map(|_| if random.uniform() < rate { 0.0 } else { kept });
+            let mask = TensorData::new(mask.collect::<Vec<f32>>(), shape);
+            data * Tensor::<3>::from_data(mask, self.forward.device.plain())
+        })
+    }
+}
+
+fn untrained(layer: &Layer) -> String {
+    format!("layers of kind {} can't be trained yet; the network can be used, but not fitted", layer.kind())
+}
+
+fn layer_error(network: &Network, node: &Node, problem: String) -> Error {
+    Error::Layer { network: network.name().to_owned(), layer: node.name.clone(), problem }
+}
+
+fn weight_name(node: &Node, weight: &str) -> String {
+    format!("{}/{weight}", node.name)
+}
+
+fn shape_of<const D: usize>(shape: &[usize]) -> [usize; D] {
+    let mut sizes = [1; D];
+    sizes.iter_mut().zip(shape).for_each(|(size, given)| *size = *given);
+    sizes
+}
+
+/// The activation that ends a layer.
+fn activation_of(layer: &Layer) -> Activation {
+    match layer {
+        Layer::Conv2D(layer) => layer.activation,
+        Layer::DepthwiseConv2D(layer) => layer.activation,
+        Layer::Dense(layer) => layer.activation,
+        Layer::Activation(activation) => *activation,
+        _ => Activation::Linear,
+    }
+}
+
+/// A function of every value, or of every vector of channels.
+fn activate(activation: Activation, value: Value) -> Result<Value, String> {
+    let function = |data: Tensor<3>| match activation {
+        Activation::Linear => Ok(data),
+        Activation::Relu => Ok(activation::relu(data)),
+        Activation::Relu6 => Ok(data.clamp(0.0, 6.0)),
+        Activation::LeakyRelu { slope } => Ok(activation::leaky_relu(data, f64::from(slope))),
+        Activation::Elu { alpha } => Ok(activation::elu(data, f64::from(alpha))),
+        Activation::Sigmoid => Ok(activation::sigmoid(data)),
+        Activation::Tanh => Ok(data.tanh()),
+        Activation::Softmax => Ok(activation::softmax(data, 1)),
+        Activation::Softplus => Ok(softplus(data)),
+        Activation::Swish => Ok(activation::silu(data)),
+        Activation::HardSigmoid => Ok((data + 3.0).clamp(0.0, 6.0) / 6.0),
+        Activation::HardSwish => Ok(data.clone() * ((data + 3.0).clamp(0.0, 6.0) / 6.0)),
+        Activation::Gelu => Ok(activation::gelu(data)),
+        other => Err(format!("the activation {other:?} can't be trained yet")),
+    };
+    let shape = value.shape().to_vec();
+    Ok(Value::new(function(value.data())?, &shape))
+}
+
+/// `log(1 + exp(x))` without overflow.
+pub(crate) fn softplus<const D: usize>(data: Tensor<D>) -> Tensor<D> {
+    activation::relu(data.clone()) + data.abs().neg().exp().log1p()
+}
+
+/// `x W + b` of every vector of channels.
+fn dense(input: Value, kernel: Tensor<2>, bias: Option<Tensor<1>>, output: &[usize]) -> Value {
+    let data = input.channels_last();
+    let [batch, positions, channels] = data.dims();
+    let units = kernel.dims()[1];
+    let product = data.reshape([batch * positions, channels]).matmul(kernel);
+    let sum = match bias {
+        Some(bias) => product + bias.unsqueeze::<2>(),
+        None => product,
+    };
+    Value::from_channels_last(sum.reshape([batch, positions, units]), output)
+}
+
+/// A sum or product of inputs, whose axes are equal or 1 on one side.
+fn fold(inputs: Vec<Value>, function: impl Fn(Tensor<3>, Tensor<3>) -> Tensor<3>) -> Result<Value, String> {
+    let mut inputs = inputs.into_iter();
+    let first = inputs.next().ok_or("expected inputs")?;
+    Ok(inputs.fold(first, |sum, input| {
+        let shape: Vec<usize> = sum.shape().iter().zip(input.shape()).map(|(&a, &b)| a.max(b)).collect();
+        let (sum, input) = (broadcast(sum, &shape), broadcast(input, &shape));
+        Value::new(function(sum, input), &shape)
+    }))
+}
+
+/// Values with as many positions as `shape` has, or with one where that is enough.
+fn broadcast(value: Value, shape: &[usize]) -> Tensor<3> {
+    let (positions, _) = split(value.shape());
+    let (wanted, _) = split(shape);
+    if positions == 1 || positions == wanted {
+        return value.data();
+    }
+    // Along one of two axes of positions, as `[7, 1, 64]` beside `[7, 7, 64]`.
+    let (height, width) = (shape[0], wanted / shape[0]);
+    let data = value.image();
+    let [batch, channels, _, _] = data.dims();
+    data.expand([batch, channels, height, width]).reshape([batch, channels, wanted])
+}
+
+fn concatenate(inputs: Vec<Value>) -> Value {
+    let shape = inputs.first().map(|input| input.shape().to_vec()).unwrap_or_default();
+    let data = Tensor::cat(inputs.into_iter().map(Value::data).collect(), 1);
+    let channels = data.dims()[1];
+    let (_, outer) = shape.split_last().unwrap_or((&0, &[]));
+    let shape: Vec<usize> = outer.iter().copied().chain([channels]).collect();
+    Value::new(data, &shape)
+}
