@@ -314,9 +314,9 @@ fn activate(activation: Activation, value: Value) -> Result<Value, String> {
     Ok(Value::new(function(value.data())?, &shape))
 }
 
-/// `log(1 + exp(x))` without overflow.
+/// `log(1 + exp(x))` without overflow, its slope at 0 a half.
 pub(crate) fn softplus<const D: usize>(data: Tensor<D>) -> Tensor<D> {
-    activation::relu(data.clone()) + data.abs().neg().exp().log1p()
+    activation::log_sigmoid(data.neg()).neg()
 }
 
 /// `x W + b` of every vector of channels.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use emberline_net::{Dense, Layer, NetworkBuilder, PrepareOptions, Runtime, Tensor, TractRuntime};
+use emberline_net::{
+    Activation, Dense, Layer, NetworkBuilder, PrepareOptions, Runtime, Tensor, TractRuntime,
+};
 use emberline_train::{
-    Device, Error, Event, Initializer, Loss, Optimizer, TrainOptions, fit, initialized, predict,
+    Device, Error, Event, Initializer, Loss, Optimizer, Samples, TrainOptions, fit, initialized, predict,
 };
 use serde_json::json;
 
@@ -57,6 +59,25 @@ fn a_loss_that_is_no_number_names_where_it_happened() {
             .contains("with the learning rate 1000000000000000000000000000000: training has diverged")
     );
     drop(network);
+}
+
+#[test]
+fn outputs_of_a_half_are_followed_to_their_target() {
+    let mut layers = NetworkBuilder::new("undecided");
+    let input = layers.input("input", [6]);
+    let out = layers.apply("out", Dense::new(1).activation(Activation::Sigmoid), input);
+    let constant = |name: &str| (format!("out/{name}"), Initializer::Constant(0.0));
+    let zeros = BTreeMap::from(["kernel", "bias"].map(constant));
+    let network = initialized(layers.build(&[out]).unwrap(), 1, &zeros).unwrap();
+    let sgd = Optimizer::parse(&json!({"name": "sgd", "learning_rate": 1})).unwrap();
+    let options = TrainOptions::new(sgd, Loss::parse(&"binary_crossentropy".into()).unwrap());
+    for (target, expected) in [(0.0, -0.5), (1.0, 0.5)] {
+        let inputs = Tensor::zeros(vec![2, 6]).unwrap();
+        let targets = Tensor::new(vec![2, 1], vec![target; 2]).unwrap();
+        let mut samples = Samples::new(vec![inputs], targets, 2).unwrap();
+        let trained = fit(&network, &options, &mut samples, None, &mut |_| {}).unwrap();
+        assert_eq!(trained.network.weights()["out/bias"].data(), [expected]);
+    }
 }
 
 #[test]
