@@ -5,7 +5,7 @@ Emberline's test computes as well (`tests/it/formula.rs`), so only answers are s
 its norm and some numbers afterwards. Networks stand in the fixture as lists of layers, optimizers and losses as Keras serialises
 them, so that reading those is proven, too.
 
-    pip install keras tensorflow-cpu;  python train.py [PART OF A CASE'S NAME]
+    pip install keras tensorflow-cpu;  python train.py [PART OF A CASE'S NAME]...
 """
 
 import json
@@ -68,6 +68,9 @@ DENSE = [[6], ["hidden", "Dense", {"units": 8, "activation": "tanh"}], HEAD]
 LINEAR = [[6], ["hidden", "Dense", {"units": 8, "activation": "tanh"}], ["out", "Dense", {"units": 3}]]
 POSITIVE = [[6], ["hidden", "Dense", {"units": 8, "activation": "tanh"}], ["out", "Dense", {"units": 3, "activation": "softplus"}]]
 SIGMOID = [[6], ["hidden", "Dense", {"units": 8, "activation": "tanh"}], ["out", "Dense", {"units": 3, "activation": "sigmoid"}]]
+# Over TensorFlow, Keras takes for logits what went into any sigmoid or softmax, whichever of them the loss asks for, unless a layer
+# follows. Without one, over other backends and here, losses get the shares that they are defined for.
+SAME = ["same", "Reshape", {"target_shape": [3]}]
 CNN = [
     [8, 8, 3], CONV, ["bn", "BatchNormalization", {"momentum": 0.9}], ["down", "MaxPooling2D", {"pool_size": 2}],
     ["depth", "DepthwiseConv2D", {"kernel_size": 3, "padding": "same", "depth_multiplier": 2, "activation": "relu"}], POOL, HEAD,
@@ -188,11 +191,11 @@ LOSSES = {
     "SparseCategoricalCrossentropy": (DENSE, CLASSES, losses.SparseCategoricalCrossentropy()),
     "SparseCategoricalCrossentropy logits": (LINEAR, CLASSES, losses.SparseCategoricalCrossentropy(from_logits=True)),
     "SparseCategoricalCrossentropy ignoring": (DENSE, CLASSES, losses.SparseCategoricalCrossentropy(ignore_class=1)),
-    "SparseCategoricalCrossentropy of shares": (SIGMOID, CLASSES, losses.SparseCategoricalCrossentropy()),
+    "SparseCategoricalCrossentropy of shares": ([*SIGMOID, SAME], CLASSES, losses.SparseCategoricalCrossentropy()),
     "BinaryCrossentropy": (SIGMOID, BITS, losses.BinaryCrossentropy()),
     "BinaryCrossentropy smoothing": (SIGMOID, BITS, losses.BinaryCrossentropy(label_smoothing=0.2)),
     "BinaryCrossentropy logits": (LINEAR, BITS, losses.BinaryCrossentropy(from_logits=True)),
-    "BinaryCrossentropy of shares": (DENSE, BITS, losses.BinaryCrossentropy()),
+    "BinaryCrossentropy of shares": ([*DENSE, SAME], BITS, losses.BinaryCrossentropy()),
     "CategoricalFocalCrossentropy": (DENSE, NUMBERS, losses.CategoricalFocalCrossentropy()),
     "CategoricalFocalCrossentropy logits": (
         LINEAR, NUMBERS, losses.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.5, from_logits=True, label_smoothing=0.1),
@@ -303,8 +306,16 @@ def plain(value):
     return json.loads(json.dumps(value, default=lambda v: float(v) if np.ndim(v) == 0 else np.asarray(v).tolist()))
 
 
+def serialized_loss(loss):
+    """With all settings: Keras leaves out the delta of Huber's loss."""
+    serialized = plain(losses.serialize(loss))
+    if isinstance(loss, losses.Huber):
+        serialized["config"] |= plain(loss._fn_kwargs)
+    return serialized
+
+
 def case(name, network, optimizer, loss, targets, settings=None, frozen=(), classes=None, weighted=False):
-    if len(sys.argv) > 1 and sys.argv[1] not in name:
+    if len(sys.argv) > 1 and not any(part in name for part in sys.argv[1:]):
         return None
     keras.backend.clear_session()
     model, variables = build(network, settings)
@@ -328,7 +339,7 @@ def case(name, network, optimizer, loss, targets, settings=None, frozen=(), clas
             kinds = options.setdefault(layer, {}).setdefault(kind + "s", {})
             kinds[weight] = plain((regularizers if kind == "regularizer" else constraints).serialize(value))
     return {
-        "name": name, "network": network, "optimizer": serialized, "loss": plain(losses.serialize(loss)), "targets": targets,
+        "name": name, "network": network, "optimizer": serialized, "loss": serialized_loss(loss), "targets": targets,
         "layers": options, "frozen": list(frozen), "class_weight": classes or {}, "weighted": weighted, "losses": found,
         "weights": {ours: summary(v.numpy()) for ours, v, _ in variables},
     }
@@ -371,7 +382,7 @@ def metrics():
         x, y = (np.concatenate(parts) for parts in zip(*(batch(i, DENSE[0], targets) for i in range(BATCHES))))
         found = model.evaluate(x, y, batch_size=SAMPLES, return_dict=True, verbose=0)
         serialized = [m if isinstance(m, str) else plain(keras.metrics.serialize(m)) for m in given]
-        names = list(found)[1:]
+        names = [m if isinstance(m, str) else m.name for m in given]
         yield {"targets": targets, "loss": digits(found["loss"]), "metrics": serialized, "values": [digits(found[n]) for n in names]}
 
 
