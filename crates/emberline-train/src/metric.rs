@@ -53,6 +53,8 @@ enum Kind {
     },
     RootMeanSquaredError,
     Mean(Loss),
+    /// The loss of this name with its sign turned.
+    CosineSimilarity(Loss),
 }
 
 /// A batch's outputs beside its targets, channels fastest.
@@ -116,6 +118,14 @@ impl Metric {
             "auc" => {
                 config.only("curve", &"ROC".into())?;
                 config.only("summation_method", &"interpolation".into())?;
+                for (key, only) in [
+                    ("multi_label", false.into()),
+                    ("from_logits", false.into()),
+                    ("num_labels", Json::Null),
+                    ("label_weights", Json::Null),
+                ] {
+                    config.only(key, &only)?;
+                }
                 Kind::Auc { thresholds: config.count("num_thresholds", AUC_THRESHOLDS, 3)? as usize }
             }
             "rootmeansquarederror" | "rmse" => Kind::RootMeanSquaredError,
@@ -127,7 +137,11 @@ impl Metric {
                     }
                     _ => config.unknown(NAMES),
                 })?;
-                return Ok(Self { name: display_name(called, config.name()), kind: Kind::Mean(loss) });
+                let kind = match config.name() {
+                    "cosinesimilarity" => Kind::CosineSimilarity(loss),
+                    _ => Kind::Mean(loss),
+                };
+                return Ok(Self { name: display_name(called, config.name()), kind });
             }
         };
         let name = display_name(called, config.name());
@@ -200,7 +214,7 @@ impl Metric {
                 add(0, f64::from(output - wanted).powi(2));
                 add(1, 1.0);
             }),
-            Kind::Mean(ref loss) => {
+            Kind::Mean(ref loss) | Kind::CosineSimilarity(ref loss) => {
                 for value in numbers(loss.values(&answers.prediction, &answers.target))? {
                     add(0, f64::from(value));
                     add(1, 1.0);
@@ -221,6 +235,7 @@ impl Metric {
                 let piece = |i: usize| (rate(i - 1, 1) - rate(i, 1)) * (rate(i - 1, 0) + rate(i, 0)) / 2.0;
                 (1..thresholds).map(piece).sum()
             }
+            Kind::CosineSimilarity(_) => -share(sum(0), sum(1)),
             _ => share(sum(0), sum(1)),
         }
     }
