@@ -7,7 +7,6 @@ Each side is timed as a whole program, start and writing included, in turns; the
 """
 
 import argparse
-import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -15,17 +14,9 @@ import sys
 import tempfile
 import time
 
-from common import pictures
+import numpy
 
-
-def onnx_of(work):
-    """The network that `emberline` runs: it lies in any saved model."""
-    for label in ("a", "b"):
-        pictures.folder(work / "few" / label, 6)
-    saved = work / "few.ember"
-    command = ["emberline", "train", work / "few", "--model", "EfficientNetLite0", "--folds", "2", "--out", saved]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return next(saved.glob("stages/*/network.onnx"))
+from common import peer, pictures
 
 
 def emberline(images, work, _onnx):
@@ -35,37 +26,8 @@ def emberline(images, work, _onnx):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def worker(job):
-    paths, onnx, draft = job
-    import numpy
-    import onnxruntime
-    from PIL import Image
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    features = []
-    for path in paths:
-        with Image.open(path) as image:
-            if draft:
-                image.draft("RGB", (224, 224))
-            image = image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)
-        tensor = (numpy.asarray(image, dtype=numpy.float32) - 127) / 128
-        tensor = numpy.ascontiguousarray(tensor.transpose(2, 0, 1)[None])
-        features.append(session.run(None, {name: tensor})[0])
-    return numpy.concatenate(features)
-
-
 def python(images, work, onnx, draft=False):
-    import numpy
-
-    cores = os.cpu_count()
-    paths = sorted(images.iterdir())
-    jobs = [(paths[i::cores], str(onnx), draft) for i in range(cores)]
-    with multiprocessing.get_context("spawn").Pool(cores) as pool:
-        numpy.save(work / "features.npy", numpy.concatenate(pool.map(worker, jobs)))
+    numpy.save(work / "features.npy", peer.features(sorted(images.iterdir()), onnx, draft))
 
 
 def python_draft(images, work, onnx):
@@ -82,7 +44,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         images = pictures.folder(work / "images", count)
-        onnx = onnx_of(work)
+        onnx = peer.onnx_of(work)
         sides = {"emberline": emberline, "Pillow + onnxruntime": python, "the same with JPEG draft mode": python_draft}
         best = {}
         for _ in range(rounds):

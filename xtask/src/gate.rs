@@ -32,6 +32,10 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", check: |gate| gate.cargo("clippy --workspace --all-targets -- -D warnings") },
     Step { name: "tests", check: |gate| gate.cargo("test --workspace --no-fail-fast --lib --bins --tests") },
     Step { name: "doctests", check: |gate| gate.cargo("test --workspace --no-fail-fast --doc") },
+    Step {
+        name: "python",
+        check: |gate| gate.ready().map(|_| ()).and_then(|()| python::test_package(gate.project)),
+    },
     Step { name: "examples", check: |gate| gate.examples() },
     Step { name: "documents", check: |gate| markdown::run(gate.project, gate.ready()?) },
     Step { name: "demo", check: |gate| gate.demo() },

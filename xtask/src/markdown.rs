@@ -2,7 +2,7 @@
 //!
 //! ```` ```sh ```` blocks of one document run in order in one scratch folder, which has a small folder `photos/`
 //! (one folder of pictures for each label), with the built `emberline` on the path. `rust` blocks are doctests of the
-//! facade crate; `text` blocks are only shown.
+//! facade crate, `python` blocks run with the tests of the Python package; `text` blocks are only shown.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::{demo, setup};
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo xtask test", "it would run itself without end"),
     ("cargo xtask demo", "the demo is a step of its own"),
+    ("pip install", "it writes into the user's Python; the step `python` builds the wheel and tests it"),
     ("cargo install", "it writes into the user's home; the blocks use the command that setup built"),
 ];
 
@@ -92,7 +93,10 @@ fn shell_blocks(document: &str) -> Result<Vec<Block>> {
             (None, Some(language)) => {
                 let language = language.trim();
                 if matches!(language, "" | "bash" | "shell" | "console" | "shell-session") {
-                    bail!("line {}: a block is `sh` (run), `rust` (a doctest) or `text` (shown)", index + 1);
+                    bail!(
+                        "line {}: a block is `sh` or `python` (run), `rust` (a doctest) or `text` (shown)",
+                        index + 1
+                    );
                 }
                 open = Some((language, Block { line: index + 1, text: String::new() }));
             }

@@ -1,5 +1,5 @@
-//! Programs in Python: benchmarks against what people use today, and the scripts that ask the references for the
-//! tests' expected values.
+//! Programs in Python: the tests of the Python package, benchmarks against what people use today, and the scripts that ask the
+//! references for the tests' expected values.
 //!
 //! Their pinned packages (`requirements.txt` beside the programs) go to a folder of Emberline's home by
 //! `pip install --target`: Debian's python3 comes without `venv`, and nothing of the system is touched.
@@ -18,6 +18,8 @@ struct Programs {
 }
 
 const BENCHES: Programs = Programs { folder: "benches", python: "python3" };
+
+const TESTS: Programs = Programs { folder: "python/tests", python: "python3" };
 
 /// By the system's own Python, because Debian's PyTorch belongs to it.
 const GOLDENS: Programs = Programs { folder: "tools/goldens", python: "/usr/bin/python3" };
@@ -59,6 +61,35 @@ pub(crate) fn goldens(project: &Project, args: &[String]) -> Result<()> {
     };
     check_known(name, &known)?;
     GOLDENS.run(project, name, own_args, &[])
+}
+
+/// Builds the wheel of the Python package, in the profile of the tests, and tests what it holds: the tests, the examples in the
+/// docs, and whether the classes of stages are those that the crates declare. Its code is formatted and linted by ruff.
+pub(crate) fn test_package(project: &Project) -> Result<()> {
+    let packages = TESTS.packages(project)?;
+    let scratch = Scratch::new(&project.home, "wheel")?;
+    let (wheels, site) = (scratch.path().join("wheels"), scratch.path().join("site"));
+    let mut maturin = project.command(packages.join("bin/maturin"));
+    maturin.args(["build", "--profile", "dev", "--compatibility", "linux", "--out"]).arg(&wheels);
+    run(maturin.env("CARGO_TARGET_DIR", &project.target).env("PYTHONPATH", &packages))?;
+    let mut pip = project.command(TESTS.python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
+    pip.args(["--no-deps", "--no-index", "--target"]).arg(&site);
+    run(pip.arg(setup::only_file(&wheels, ".whl")?))?;
+
+    let path = std::env::join_paths([&site, &packages])?;
+    let python = || {
+        let mut python = project.command(TESTS.python);
+        python.env("PYTHONPATH", &path).env("PYTHONDONTWRITEBYTECODE", "1");
+        python
+    };
+    run(python().args(["tools/python_stages.py", "--check"]))?;
+    let ruff = packages.join("bin/ruff");
+    run(project.command(&ruff).args(["format", "--no-cache", "--check", "."]))?;
+    run(project.command(&ruff).args(["check", "--no-cache", "."]))?;
+    let mut pytest = python();
+    pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--doctest-modules", TESTS.folder]);
+    run(pytest.arg(site.join("emberline")))
 }
 
 impl Programs {

@@ -125,7 +125,7 @@ fn has(program: &str) -> bool {
 }
 
 /// The one file in a folder whose name ends so.
-fn only_file(folder: &Path, ending: &str) -> Result<PathBuf> {
+pub(crate) fn only_file(folder: &Path, ending: &str) -> Result<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -17,9 +17,9 @@ mod evaluation;
 mod features;
 mod functions;
 mod image;
-pub mod linear;
 mod linear_predictors;
 pub mod metrics;
+mod model;
 mod neighbors;
 mod params;
 mod persistence;
@@ -33,6 +33,9 @@ mod tensors;
 mod training_data;
 mod tuning;
 mod vectors;
+
+/// Linear models in memory, which the stages fit and save.
+pub use emberline_linear as linear;
 
 pub use classification::{
     LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,
@@ -51,6 +54,11 @@ pub use features::{
 };
 pub use functions::{Functions, function_kinds};
 pub use image::{DeepImageFeaturizer, DeepImagePredictor, set_feature_cache};
+pub use model::{
+    ImageSource, Keras, KerasImageFileTransformer, KerasTransformer, ModelRequest, ModelSource,
+    NetworkImageTransformer, NetworkTransformer, Onnx, OnnxTransformer, TFImageTransformer, TFTransformer,
+    TensorFlow,
+};
 pub use neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };

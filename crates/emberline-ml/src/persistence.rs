@@ -66,6 +66,15 @@ impl Saved {
             Self::Evaluator(stage) => stage.as_ref(),
         }
     }
+
+    /// Its params, to set; `None` where somebody else holds the stage, too.
+    pub fn params_mut(&mut self) -> Option<&mut Params> {
+        match self {
+            Self::Transformer(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
+            Self::Estimator(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
+            Self::Evaluator(stage) => Arc::get_mut(stage).map(|stage| stage.params_mut()),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -263,6 +272,18 @@ impl StageReader {
         }
         let Metadata { kind, uid, params, data, files, .. } = metadata;
         Ok(Self { dir: dir.into(), kind, uid, params, data, files })
+    }
+
+    /// What a stage of default params without data would have been saved as.
+    pub(crate) fn without_files(kind: &str, uid: &str) -> Self {
+        Self {
+            dir: PathBuf::new(),
+            kind: kind.into(),
+            uid: uid.into(),
+            params: Map::new(),
+            data: Map::new(),
+            files: BTreeMap::new(),
+        }
     }
 
     /// The kind of stage.

@@ -58,7 +58,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    const PARAMS: &'static [ParamSpec] = &[];
+    pub(crate) const PARAMS: &'static [ParamSpec] = &[];
 
     /// A pipeline without stages, which changes nothing.
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
@@ -216,7 +216,7 @@ pub struct PipelineModel {
 }
 
 impl PipelineModel {
-    const PARAMS: &'static [ParamSpec] = &[];
+    pub(crate) const PARAMS: &'static [ParamSpec] = &[];
 
     /// A pipeline of stages that need no fitting, or are fitted.
     pub fn new(stages: Vec<Arc<dyn Transformer>>) -> Self {

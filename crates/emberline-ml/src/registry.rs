@@ -1,4 +1,4 @@
-//! The kinds of stage that can be loaded: an explicit table, kind name to constructor.
+//! The kinds of stage that can be loaded: an explicit table, name to role, params and constructor.
 
 use std::sync::Arc;
 
@@ -18,9 +18,13 @@ use crate::features::{
     VectorAssembler,
 };
 use crate::image::{DeepImageFeaturizer, DeepImagePredictor};
+use crate::model::{
+    KerasImageFileTransformer, KerasTransformer, OnnxTransformer, TFImageTransformer, TFTransformer,
+};
 use crate::neighbors::{
     KNearestNeighborsClassifier, KNearestNeighborsClassifierModel, SimilarImages, SimilarImagesModel,
 };
+use crate::params::{ParamSpec, ParamValue};
 use crate::persistence::{Saved, StageReader};
 use crate::pipeline::{Pipeline, PipelineModel};
 use crate::regression::{LinearRegression, LinearRegressionModel};
@@ -28,76 +32,126 @@ use crate::tuning::{CrossValidator, CrossValidatorModel, TrainValidationSplit, T
 
 type Load = fn(&StageReader) -> Result<Saved>;
 
-const KINDS: &[(&str, Load)] = &[
-    ("BinaryClassificationEvaluator", |reader| {
-        Ok(Saved::Evaluator(Arc::new(BinaryClassificationEvaluator::load(reader)?)))
-    }),
-    ("ClusteringEvaluator", |reader| Ok(Saved::Evaluator(Arc::new(ClusteringEvaluator::load(reader)?)))),
-    ("CrossValidator", |reader| Ok(Saved::Estimator(Arc::new(CrossValidator::load(reader)?)))),
-    ("CrossValidatorModel", |reader| Ok(Saved::Transformer(Arc::new(CrossValidatorModel::load(reader)?)))),
-    ("DeepImageFeaturizer", |reader| Ok(Saved::Transformer(Arc::new(DeepImageFeaturizer::load(reader)?)))),
-    ("DeepImagePredictor", |reader| Ok(Saved::Transformer(Arc::new(DeepImagePredictor::load(reader)?)))),
-    ("IndexToString", |reader| Ok(Saved::Transformer(Arc::new(IndexToString::load(reader)?)))),
-    ("KMeans", |reader| Ok(Saved::Estimator(Arc::new(KMeans::load(reader)?)))),
-    ("KMeansModel", |reader| Ok(Saved::Transformer(Arc::new(KMeansModel::load(reader)?)))),
-    ("KNearestNeighborsClassifier", |reader| {
-        Ok(Saved::Estimator(Arc::new(KNearestNeighborsClassifier::load(reader)?)))
-    }),
-    ("KNearestNeighborsClassifierModel", |reader| {
-        Ok(Saved::Transformer(Arc::new(KNearestNeighborsClassifierModel::load(reader)?)))
-    }),
-    ("LinearRegression", |reader| Ok(Saved::Estimator(Arc::new(LinearRegression::load(reader)?)))),
-    ("LinearRegressionModel", |reader| {
-        Ok(Saved::Transformer(Arc::new(LinearRegressionModel::load(reader)?)))
-    }),
-    ("LinearSVC", |reader| Ok(Saved::Estimator(Arc::new(LinearSVC::load(reader)?)))),
-    ("LinearSVCModel", |reader| Ok(Saved::Transformer(Arc::new(LinearSVCModel::load(reader)?)))),
-    ("LogisticRegression", |reader| Ok(Saved::Estimator(Arc::new(LogisticRegression::load(reader)?)))),
-    ("LogisticRegressionModel", |reader| {
-        Ok(Saved::Transformer(Arc::new(LogisticRegressionModel::load(reader)?)))
-    }),
-    ("MinMaxScaler", |reader| Ok(Saved::Estimator(Arc::new(MinMaxScaler::load(reader)?)))),
-    ("MinMaxScalerModel", |reader| Ok(Saved::Transformer(Arc::new(MinMaxScalerModel::load(reader)?)))),
-    ("MulticlassClassificationEvaluator", |reader| {
-        Ok(Saved::Evaluator(Arc::new(MulticlassClassificationEvaluator::load(reader)?)))
-    }),
-    ("NaiveBayes", |reader| Ok(Saved::Estimator(Arc::new(NaiveBayes::load(reader)?)))),
-    ("NaiveBayesModel", |reader| Ok(Saved::Transformer(Arc::new(NaiveBayesModel::load(reader)?)))),
-    ("Normalizer", |reader| Ok(Saved::Transformer(Arc::new(Normalizer::load(reader)?)))),
-    ("OneHotEncoder", |reader| Ok(Saved::Estimator(Arc::new(OneHotEncoder::load(reader)?)))),
-    ("OneHotEncoderModel", |reader| Ok(Saved::Transformer(Arc::new(OneHotEncoderModel::load(reader)?)))),
-    ("OneVsRest", |reader| Ok(Saved::Estimator(Arc::new(OneVsRest::load(reader)?)))),
-    ("OneVsRestModel", |reader| Ok(Saved::Transformer(Arc::new(OneVsRestModel::load(reader)?)))),
-    ("PCA", |reader| Ok(Saved::Estimator(Arc::new(Pca::load(reader)?)))),
-    ("PCAModel", |reader| Ok(Saved::Transformer(Arc::new(PcaModel::load(reader)?)))),
-    ("Pipeline", |reader| Ok(Saved::Estimator(Arc::new(Pipeline::load(reader)?)))),
-    ("PipelineModel", |reader| Ok(Saved::Transformer(Arc::new(PipelineModel::load(reader)?)))),
-    ("RegressionEvaluator", |reader| Ok(Saved::Evaluator(Arc::new(RegressionEvaluator::load(reader)?)))),
-    ("SQLTransformer", |reader| Ok(Saved::Transformer(Arc::new(SqlTransformer::load(reader)?)))),
-    ("SimilarImages", |reader| Ok(Saved::Estimator(Arc::new(SimilarImages::load(reader)?)))),
-    ("SimilarImagesModel", |reader| Ok(Saved::Transformer(Arc::new(SimilarImagesModel::load(reader)?)))),
-    ("StandardScaler", |reader| Ok(Saved::Estimator(Arc::new(StandardScaler::load(reader)?)))),
-    ("StandardScalerModel", |reader| Ok(Saved::Transformer(Arc::new(StandardScalerModel::load(reader)?)))),
-    ("StringIndexer", |reader| Ok(Saved::Estimator(Arc::new(StringIndexer::load(reader)?)))),
-    ("StringIndexerModel", |reader| Ok(Saved::Transformer(Arc::new(StringIndexerModel::load(reader)?)))),
-    ("TrainValidationSplit", |reader| Ok(Saved::Estimator(Arc::new(TrainValidationSplit::load(reader)?)))),
-    ("TrainValidationSplitModel", |reader| {
-        Ok(Saved::Transformer(Arc::new(TrainValidationSplitModel::load(reader)?)))
-    }),
-    ("VectorAssembler", |reader| Ok(Saved::Transformer(Arc::new(VectorAssembler::load(reader)?)))),
-];
+/// What a stage of a kind is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Adds columns.
+    Transformer,
+    /// Learns.
+    Estimator,
+    /// Measures.
+    Evaluator,
+}
 
-/// The names of the kinds, in alphabetic order.
-pub fn kinds() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|(kind, _)| *kind)
+/// A kind of stage.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name: `LogisticRegression`.
+    pub name: &'static str,
+    /// What it is.
+    pub role: Role,
+    /// The table of its params.
+    pub params: &'static [ParamSpec],
+    load: Load,
+}
+
+/// The kinds: role, name, type.
+macro_rules! kinds {
+    ($($role:ident $name:literal $stage:ident),+ $(,)?) => {
+        const KINDS: &[Kind] = &[$(Kind {
+            name: $name,
+            role: Role::$role,
+            params: $stage::PARAMS,
+            load: |reader| Ok(Saved::$role(Arc::new($stage::load(reader)?))),
+        }),+];
+    };
+}
+kinds! {
+    Evaluator "BinaryClassificationEvaluator" BinaryClassificationEvaluator,
+    Evaluator "ClusteringEvaluator" ClusteringEvaluator,
+    Estimator "CrossValidator" CrossValidator,
+    Transformer "CrossValidatorModel" CrossValidatorModel,
+    Transformer "DeepImageFeaturizer" DeepImageFeaturizer,
+    Transformer "DeepImagePredictor" DeepImagePredictor,
+    Transformer "IndexToString" IndexToString,
+    Estimator "KMeans" KMeans,
+    Transformer "KMeansModel" KMeansModel,
+    Estimator "KNearestNeighborsClassifier" KNearestNeighborsClassifier,
+    Transformer "KNearestNeighborsClassifierModel" KNearestNeighborsClassifierModel,
+    Transformer "KerasImageFileTransformer" KerasImageFileTransformer,
+    Transformer "KerasTransformer" KerasTransformer,
+    Estimator "LinearRegression" LinearRegression,
+    Transformer "LinearRegressionModel" LinearRegressionModel,
+    Estimator "LinearSVC" LinearSVC,
+    Transformer "LinearSVCModel" LinearSVCModel,
+    Estimator "LogisticRegression" LogisticRegression,
+    Transformer "LogisticRegressionModel" LogisticRegressionModel,
+    Estimator "MinMaxScaler" MinMaxScaler,
+    Transformer "MinMaxScalerModel" MinMaxScalerModel,
+    Evaluator "MulticlassClassificationEvaluator" MulticlassClassificationEvaluator,
+    Estimator "NaiveBayes" NaiveBayes,
+    Transformer "NaiveBayesModel" NaiveBayesModel,
+    Transformer "Normalizer" Normalizer,
+    Estimator "OneHotEncoder" OneHotEncoder,
+    Transformer "OneHotEncoderModel" OneHotEncoderModel,
+    Estimator "OneVsRest" OneVsRest,
+    Transformer "OneVsRestModel" OneVsRestModel,
+    Transformer "OnnxTransformer" OnnxTransformer,
+    Estimator "PCA" Pca,
+    Transformer "PCAModel" PcaModel,
+    Estimator "Pipeline" Pipeline,
+    Transformer "PipelineModel" PipelineModel,
+    Evaluator "RegressionEvaluator" RegressionEvaluator,
+    Transformer "SQLTransformer" SqlTransformer,
+    Estimator "SimilarImages" SimilarImages,
+    Transformer "SimilarImagesModel" SimilarImagesModel,
+    Estimator "StandardScaler" StandardScaler,
+    Transformer "StandardScalerModel" StandardScalerModel,
+    Estimator "StringIndexer" StringIndexer,
+    Transformer "StringIndexerModel" StringIndexerModel,
+    Transformer "TFImageTransformer" TFImageTransformer,
+    Transformer "TFTransformer" TFTransformer,
+    Estimator "TrainValidationSplit" TrainValidationSplit,
+    Transformer "TrainValidationSplitModel" TrainValidationSplitModel,
+    Transformer "VectorAssembler" VectorAssembler,
+}
+
+/// The kinds, in alphabetic order of their names.
+pub fn kinds() -> &'static [Kind] {
+    KINDS
+}
+
+/// A stage of that kind with these params and no others, under this uid: what a front end in another language asks for.
+/// Stages that hold others, and models, whose numbers come from fitting, are not made this way.
+///
+/// ```
+/// use emberline_ml::registry;
+/// let stage = registry::make("LogisticRegression", "lr", [("regParam", 0.1.into())]).unwrap();
+/// assert_eq!(stage.stage().params().double("regParam").unwrap(), 0.1);
+/// assert!(registry::make("LogisticRegression", "lr", [("regparam", 0.1.into())]).is_err());
+/// ```
+///
+/// # Errors
+/// When the kind or a param is not known, or the kind takes more than params.
+pub fn make<'a>(
+    kind: &str,
+    uid: &str,
+    params: impl IntoIterator<Item = (&'a str, ParamValue)>,
+) -> Result<Saved> {
+    let mut stage = load(&StageReader::without_files(kind, uid))?;
+    // Nobody else has the stage yet, so there is always one to set.
+    if let Some(own) = stage.params_mut() {
+        params.into_iter().try_for_each(|(name, value)| own.set(name, value))?;
+    }
+    Ok(stage)
 }
 
 /// Makes the stage that a saved directory holds.
 pub(crate) fn load(reader: &StageReader) -> Result<Saved> {
-    let found = KINDS.iter().find(|(kind, _)| *kind == reader.kind());
-    let (_, load) = found.ok_or_else(|| {
-        let known = kinds().collect::<Vec<_>>().join(", ");
+    let found = KINDS.iter().find(|kind| kind.name == reader.kind());
+    let kind = found.ok_or_else(|| {
+        let known = KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         reader.error(format!("unknown kind `{}`; this version knows {known}", reader.kind()))
     })?;
-    load(reader)
+    (kind.load)(reader)
 }

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::Result;
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, ImageLayout, Layer,
-    Network, NetworkBuilder, NodeId, OnnxOptions, Padding, PrepareOptions, Prepared, Tensor, default_runtime,
+    Activation, BatchNormalization, Conv, Dense, DepthwiseConv, GlobalPooling, ImageLayout, Layer, Network,
+    NetworkBuilder, NodeId, OnnxOptions, Padding, PrepareOptions, Prepared, Tensor, default_runtime,
 };
 
 /// Expansion, window, stride, channels, repeats of every stage: the paper's table 1 with Lite's changes.
@@ -75,7 +75,7 @@ fn fastest(prepared: &dyn Prepared, batch: usize, runs: usize) -> Result<Duratio
 fn network() -> Result<Network> {
     let mut layers = NetworkBuilder::new("lite0");
     let image = layers.input("image", [224, 224, 3]);
-    let stem = Conv2D::new(32, 3).strides(2).padding(Padding::Same).without_bias();
+    let stem = Conv::new_2d(32, 3).strides(2).padding(Padding::Same).without_bias();
     let mut x = layers.apply("stem", stem, image);
     x = finish(&mut layers, "stem", x, true);
     let mut channels = 32;
@@ -85,15 +85,15 @@ fn network() -> Result<Network> {
             let stride = if repeat == 0 { stride } else { 1 };
             if expansion > 1 {
                 let name = format!("{name}_expand");
-                x = layers.apply(&name, Conv2D::new(channels * expansion, 1).without_bias(), x);
+                x = layers.apply(&name, Conv::new_2d(channels * expansion, 1).without_bias(), x);
                 x = finish(&mut layers, &name, x, true);
             }
             let wise_name = format!("{name}_depthwise");
-            let wise = DepthwiseConv2D::new(window).strides(stride).padding(Padding::Same).without_bias();
+            let wise = DepthwiseConv::new_2d(window).strides(stride).padding(Padding::Same).without_bias();
             x = layers.apply(&wise_name, wise, x);
             x = finish(&mut layers, &wise_name, x, true);
             let project_name = format!("{name}_project");
-            x = layers.apply(&project_name, Conv2D::new(filters, 1).without_bias(), x);
+            x = layers.apply(&project_name, Conv::new_2d(filters, 1).without_bias(), x);
             x = finish(&mut layers, &project_name, x, false);
             if repeat > 0 {
                 x = layers.merge(&format!("{name}_add"), Layer::Add, &[input, x]);
@@ -101,9 +101,9 @@ fn network() -> Result<Network> {
             channels = filters;
         }
     }
-    x = layers.apply("head", Conv2D::new(1280, 1).without_bias(), x);
+    x = layers.apply("head", Conv::new_2d(1280, 1).without_bias(), x);
     x = finish(&mut layers, "head", x, true);
-    x = layers.apply("features", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), x);
+    x = layers.apply("features", Layer::GlobalAveragePooling(GlobalPooling::default()), x);
     x = layers.apply("logits", Dense::new(1000), x);
     let network = layers.build(&[x])?;
     let fill = |(name, shape): (String, Vec<usize>)| {

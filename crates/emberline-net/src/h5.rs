@@ -50,11 +50,7 @@ pub(crate) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn parse_weights<'a>(bytes: impl Into<Cow<'a, [u8]>>, limits: &Limits) -> Result<NamedTensors> {
-    let bytes = bytes.into();
-    check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
-    let options = OpenOptions::default().with_max_chunk_bytes(CHUNK_BYTES_MAX).with_chunk_cache_bytes(0);
-    let file = Hdf5File::from_vec_with_options(bytes.into_owned(), options).map_err(damaged)?;
-    let root = file.root_group().map_err(damaged)?;
+    let root = open(bytes.into(), limits)?;
     // A whole model has its weights in a group of their own.
     let root = root.group("model_weights").unwrap_or(root);
     let layers = names(&root, "layer_names")?.ok_or_else(|| {
@@ -63,15 +59,35 @@ pub fn parse_weights<'a>(bytes: impl Into<Cow<'a, [u8]>>, limits: &Limits) -> Re
              layers: save the model with `model.save(\"...h5\")`",
         )
     })?;
-    let mut reading = Reading { limits, weights: NamedTensors::default(), members: 0, elements: 0 };
+    let mut reading = Reading { weights: NamedTensors::default(), budget: Budget::new(limits) };
     for layer in layers {
         reading.layer(&root, &layer)?;
     }
     Ok(reading.weights)
 }
 
+/// A file's outermost group.
+pub(crate) fn open(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Group> {
+    check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
+    let number_bytes = usize::try_from(limits.elements.saturating_mul(8)).unwrap_or(usize::MAX);
+    let options = OpenOptions::default()
+        .with_max_chunk_bytes(CHUNK_BYTES_MAX.min(number_bytes))
+        .with_max_read_bytes(number_bytes)
+        .with_max_object_header_bytes(bytes.len())
+        .with_chunk_cache_bytes(0);
+    let file = Hdf5File::from_vec_with_options(bytes.into_owned(), options).map_err(damaged)?;
+    file.root_group().map_err(damaged)
+}
+
+/// The text in an attribute; none if there is no such attribute.
+pub(crate) fn text(group: &Group, attribute: &str) -> Result<Option<String>> {
+    let attributes = group.attributes().map_err(damaged)?;
+    let found = attributes.iter().find(|found| found.name == attribute);
+    found.map(|found| Ok(found.read_strings().map_err(damaged)?.concat())).transpose()
+}
+
 /// The names in an attribute, or in the numbered attributes that Keras splits a long list into; none if there is neither.
-fn names(group: &Group, attribute: &str) -> Result<Option<Vec<String>>> {
+pub(crate) fn names(group: &Group, attribute: &str) -> Result<Option<Vec<String>>> {
     let attributes = group.attributes().map_err(damaged)?;
     let read = |name: &str| {
         let attribute = attributes.iter().find(|attribute| attribute.name == name)?;
@@ -90,7 +106,7 @@ fn names(group: &Group, attribute: &str) -> Result<Option<Vec<String>>> {
 }
 
 /// The group at the end of a path.
-fn descend(from: &Group, path: &[&str]) -> Result<Group> {
+pub(crate) fn descend(from: &Group, path: &[&str]) -> Result<Group> {
     let mut group = from.clone();
     for name in path {
         group = group.group(name).map_err(damaged)?;
@@ -98,11 +114,43 @@ fn descend(from: &Group, path: &[&str]) -> Result<Group> {
     Ok(group)
 }
 
-struct Reading<'a> {
+/// What of a file's limits is used.
+pub(crate) struct Budget<'a> {
     limits: &'a Limits,
-    weights: NamedTensors,
     members: u64,
     elements: u64,
+}
+
+impl<'a> Budget<'a> {
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        Self { limits, members: 0, elements: 0 }
+    }
+
+    /// Counts layers and tensors.
+    pub(crate) fn members(&mut self, count: usize) -> Result<()> {
+        self.members = self.members.saturating_add(count as u64);
+        check_limit("members", self.limits.members, self.members)
+    }
+
+    pub(crate) fn tensor(&mut self, name: &str, dataset: &Dataset) -> Result<Tensor> {
+        let shape: Option<Vec<usize>> =
+            dataset.shape().iter().map(|&size| usize::try_from(size).ok()).collect();
+        let shape = shape.filter(|shape| shape.len() <= RANK_MAX);
+        let shape = shape.ok_or_else(|| problem(format!("tensor `{name}` has an impossible shape")))?;
+        let elements = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        let elements = elements.unwrap_or(usize::MAX);
+        self.elements = self.elements.saturating_add(elements as u64);
+        check_limit("elements", self.limits.elements, self.elements)?;
+        Tensor::new(
+            shape,
+            numbers(dataset, elements).map_err(|error| problem(format!("tensor `{name}`: {error}")))?,
+        )
+    }
+}
+
+struct Reading<'a> {
+    weights: NamedTensors,
+    budget: Budget<'a>,
 }
 
 impl Reading<'_> {
@@ -112,8 +160,7 @@ impl Reading<'_> {
         let group = descend(root, &layer.split('/').collect::<Vec<_>>())?;
         let paths = names(&group, "weight_names")?
             .ok_or_else(|| problem(format!("layer `{layer}` has no attribute `weight_names`")))?;
-        self.members += 1 + paths.len() as u64;
-        check_limit("members", self.limits.members, self.members)?;
+        self.budget.members(1 + paths.len())?;
 
         let parent = |path: &str| path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
         let one_layer = paths.iter().all(|path| parent(path) == parent(&paths[0]));
@@ -128,7 +175,7 @@ impl Reading<'_> {
             };
             let dataset = descend(&group, &parts)?.dataset(name).map_err(damaged)?;
             let name = format!("{layer}/{weight}");
-            let tensor = self.tensor(&name, &dataset)?;
+            let tensor = self.budget.tensor(&name, &dataset)?;
             if self.weights.layers.last().is_none_or(|last| last != layer) {
                 self.weights.layers.push(layer.to_owned());
             }
@@ -137,21 +184,6 @@ impl Reading<'_> {
             }
         }
         Ok(())
-    }
-
-    fn tensor(&mut self, name: &str, dataset: &Dataset) -> Result<Tensor> {
-        let shape: Option<Vec<usize>> =
-            dataset.shape().iter().map(|&size| usize::try_from(size).ok()).collect();
-        let shape = shape.filter(|shape| shape.len() <= RANK_MAX);
-        let shape = shape.ok_or_else(|| problem(format!("tensor `{name}` has an impossible shape")))?;
-        let elements = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-        let elements = elements.unwrap_or(usize::MAX);
-        self.elements = self.elements.saturating_add(elements as u64);
-        check_limit("elements", self.limits.elements, self.elements)?;
-        Tensor::new(
-            shape,
-            numbers(dataset, elements).map_err(|error| problem(format!("tensor `{name}`: {error}")))?,
-        )
     }
 }
 
@@ -208,7 +240,7 @@ fn weight_name(path: &str) -> &str {
     name
 }
 
-fn damaged(error: hdf5_reader::error::Error) -> Error {
+pub(crate) fn damaged(error: hdf5_reader::error::Error) -> Error {
     problem(error.to_string())
 }
 

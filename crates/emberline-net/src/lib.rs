@@ -7,21 +7,21 @@
 //! |---|---|---|
 //! | [`NetworkBuilder`] | [`NetworkBuilder::new`] | layers being put together |
 //! | [`Network`] | [`NetworkBuilder::build`] | a valid graph with known shapes, yet without weights |
-//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`read_tensors`] | complete; can be cut, pooled, folded |
+//! | [`Network`] with weights | [`Network::with_weights`], from e.g. [`read_tensors`]; [`keras::read_model`] | complete; can be cut, pooled, folded |
 //! | ONNX bytes | [`Network::to_onnx`] | what runtimes and other programs take; foreign ONNX enters here |
 //! | [`Prepared`] | [`Runtime::prepare`] | ready to run, from many threads at once |
 //!
 //! ```
 //! use emberline_net::{
-//!     Activation, Conv2D, GlobalPooling2D, Layer, NetworkBuilder, OnnxOptions, Padding, Runtime, Tensor,
+//!     Activation, Conv, GlobalPooling, Layer, NetworkBuilder, OnnxOptions, Padding, Runtime, Tensor,
 //!     PrepareOptions, TractRuntime,
 //! };
 //!
 //! let mut layers = NetworkBuilder::new("tiny");
 //! let image = layers.input("image", [8, 8, 3]);
-//! let conv = Conv2D::new(4, 3).padding(Padding::Same).activation(Activation::Relu);
+//! let conv = Conv::new_2d(4, 3).padding(Padding::Same).activation(Activation::Relu);
 //! let features = layers.apply("conv", conv, image);
-//! let pooled = layers.apply("pool", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), features);
+//! let pooled = layers.apply("pool", Layer::GlobalAveragePooling(GlobalPooling::default()), features);
 //! let network = layers.build(&[pooled])?;
 //!
 //! let weights = network.weight_shapes().into_iter();
@@ -39,12 +39,16 @@ mod error;
 mod file;
 pub mod h5;
 mod home;
+
+pub mod keras;
 mod layer;
 mod network;
 mod onnx;
+mod protobuf;
 pub mod pth;
 mod runtime;
 mod tensor;
+mod tensorflow;
 
 pub use self::{
     digest::Digest,
@@ -52,15 +56,18 @@ pub use self::{
     file::{NamedTensors, parse_tensors, read_tensors},
     home::{HOME_VARIABLE, home_dir},
     layer::{
-        Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer,
-        LayerNormalization, MultiHeadAttention, Padding, Pair, Pooling2D, Rescaling, Reshape, Shape,
-        ZeroPadding2D,
+        Activation, AdaptivePooling, Attention, BatchNormalization, Bidirectional, CategoryEncoding, Cell,
+        CenterCrop, Conv, ConvTranspose, Cropping, Dense, DepthwiseConv, Discretization, Dot, EinsumDense,
+        Embedding, Encoding, GlobalPooling, GroupNormalization, IntegerLookup, Interpolation, Layer,
+        LayerNormalization, MergeMode, MultiHeadAttention, Normalization, Padding, Recurrent, Rescaling,
+        Reshape, Resizing, RmsNormalization, Score, Shape, Sizes, UpSampling, WindowPooling, ZeroPadding,
     },
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
-    onnx::{ImageLayout, OnnxOptions},
+    onnx::{ElementType, ImageLayout, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
     runtime::{
         LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
-        default_runtime,
+        default_runtime, look_for_library_in,
     },
     tensor::{Tensor, TensorView},
+    tensorflow::{Signature, TensorFlowLimits, TensorFlowModel, tensorflow_operators},
 };

@@ -41,7 +41,7 @@ impl Kind {
             "moving_variance" => Self::Variance,
             kind if kind.ends_with("kernel") => {
                 let depthwise = network.nodes().iter().any(|node| {
-                    node.name == layer && matches!(node.layer, emberline_net::Layer::DepthwiseConv2D(_))
+                    node.name == layer && matches!(node.layer, emberline_net::Layer::DepthwiseConv(_))
                 });
                 let shape = &taken.shape;
                 let outputs = if taken.is_channels_last() { &shape[..shape.len() - 1] } else { &shape[1..] };

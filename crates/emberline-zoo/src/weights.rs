@@ -71,7 +71,7 @@ fn keras(layer: &Layer, kind: &str, shape: &[usize], place: &Place) -> Taken {
         |name: String| Taken { name, shape: shape.to_vec(), origin: Origin::Keras, steps: Vec::new() };
     match (layer, kind) {
         // The two halves of a separable convolution say which they are.
-        (Layer::Conv2D(_) | Layer::DepthwiseConv2D(_), "kernel")
+        (Layer::Conv(_) | Layer::DepthwiseConv(_), "kernel")
             if module.ends_with("/depthwise") || module.ends_with("/pointwise") =>
         {
             taken(format!("{module}_kernel"))
@@ -116,7 +116,7 @@ fn pytorch(layer: &Layer, kind: &str, shape: &[usize], place: &Place) -> Taken {
                 ],
             },
         },
-        (Layer::DepthwiseConv2D(_), "kernel") => permuted("weight", &[2, 3, 0, 1]),
+        (Layer::DepthwiseConv(_), "kernel") => permuted("weight", &[2, 3, 0, 1]),
         (_, "kernel") => permuted("weight", &[2, 3, 1, 0]),
         (_, "gamma") => permuted("weight", &[0]),
         (_, "moving_mean") => permuted("running_mean", &[0]),

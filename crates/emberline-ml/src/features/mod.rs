@@ -7,7 +7,6 @@ mod min_max_scaler;
 mod normalizer;
 mod one_hot_encoder;
 mod pca;
-mod principal_components;
 mod sql_transformer;
 mod standard_scaler;
 mod string_indexer;

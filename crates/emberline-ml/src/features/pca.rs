@@ -1,4 +1,4 @@
-//! MLlib's `PCA` (`ml/feature/PCA.scala`): the stage around [`Covariance`].
+//! MLlib's `PCA` (`ml/feature/PCA.scala`): the stage around [`Covariance`](crate::linear::Covariance).
 
 use std::sync::Arc;
 
@@ -7,11 +7,10 @@ use datafusion::dataframe::DataFrame;
 use emberline_table::{Step, TableError};
 use futures::future::BoxFuture;
 
-use super::principal_components::Covariance;
 use super::vector_column::{for_each_vector, input_vector, with_output_vector};
 use super::vector_function::{VectorMap, vector_steps};
 use crate::error::{MlError, Result};
-use crate::linear::dot;
+use crate::linear::{Covariance, dot};
 use crate::params::shared::{INPUT_COL, OUTPUT_COL};
 use crate::params::{Constraint, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
@@ -91,7 +90,7 @@ impl Pca {
             return Err(wrong("expected at least 2 vectors, found 1".into()));
         }
         let found = covariance.principal_components(self.params.count("k")?);
-        let found = found.map_err(|e| wrong(format!("its principal components can't be found: {e:?}")))?;
+        let found = found.map_err(|e| wrong(e.to_string()))?;
         Ok(PcaModel {
             params: Params::of_model("PCAModel", PcaModel::PARAMS, &self.params),
             components: found.components,

@@ -6,4 +6,5 @@ mod predictor;
 
 pub use featurizer::DeepImageFeaturizer;
 pub use network::set_feature_cache;
+pub(crate) use network::{SCALE_HINT, WeightsFile};
 pub use predictor::DeepImagePredictor;

@@ -24,7 +24,7 @@ pub(super) const MODEL_FILE: ParamSpec = ParamSpec::new(
     "a file with the network's weights (Keras' .h5, PyTorch's .pth, .safetensors), in place of those that the store fetches",
 );
 
-pub(super) const SCALE_HINT: ParamSpec = ParamSpec::new(
+pub(crate) const SCALE_HINT: ParamSpec = ParamSpec::new(
     "scaleHint",
     ParamKind::Text,
     "how images are brought to the network's size; if it is not set, as the network's card says",
@@ -61,7 +61,7 @@ pub(super) struct Setting {
 
 /// A file of the user's, as it was when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct WeightsFile {
+pub(crate) struct WeightsFile {
     path: String,
     bytes: u64,
     modified: Option<SystemTime>,
@@ -103,10 +103,14 @@ impl Setting {
 
 impl WeightsFile {
     /// A file that is not there is told when it is read: a saved stage brings its network, and needs no file.
-    fn at(path: String) -> Self {
+    pub(crate) fn at(path: String) -> Self {
         let metadata = std::fs::metadata(&path).ok();
         let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
         Self { bytes: metadata.map_or(0, |metadata| metadata.len()), modified, path }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 }
 
@@ -114,6 +118,10 @@ type Functions = HashMap<Setting, Weak<NetworkFunction>>;
 
 /// Functions in use. A function holds a prepared network, so that making it twice would hold it twice.
 static FUNCTIONS: LazyLock<Mutex<Functions>> = LazyLock::new(Mutex::default);
+
+/// The latest function, which stays when nothing uses it: what asks for a column's type and lets go is followed by the next
+/// candidate or query that wants the same network.
+static LATEST: Mutex<Option<Arc<NetworkFunction>>> = Mutex::new(None);
 
 /// The cache that functions made from now on look into.
 static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
@@ -140,6 +148,7 @@ pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Res
     }
     let function = Arc::new(build(setting, card, uid)?);
     functions.insert(setting.clone(), Arc::downgrade(&function));
+    *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&function));
     Ok(function)
 }
 

@@ -52,7 +52,8 @@ impl Params {
         &self.uid
     }
 
-    pub(crate) fn set_uid(&mut self, uid: String) {
+    /// Gives the stage another name.
+    pub fn set_uid(&mut self, uid: String) {
         self.uid = uid;
     }
 

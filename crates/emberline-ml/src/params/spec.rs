@@ -99,7 +99,7 @@ pub enum Constraint {
 
 impl Constraint {
     /// In words, with a leading comma; nothing for anything.
-    pub(crate) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match self {
             Self::Any => String::new(),
             Self::AtLeast(least) => format!(", at least {least}"),

@@ -99,10 +99,8 @@ impl CrossValidator {
         let each = |summary: fn(&[f64]) -> f64| -> Vec<f64> {
             found.metrics.iter().map(|metrics| metrics.as_deref().map_or(f64::NAN, summary)).collect()
         };
-        let mut params = Params::new("CrossValidatorModel", CrossValidatorModel::PARAMS);
-        params.set_uid(self.params.uid().into());
         Ok(CrossValidatorModel {
-            params,
+            params: Params::of_model("CrossValidatorModel", CrossValidatorModel::PARAMS, &self.params),
             best_index: found.best_index,
             avg_metrics: each(mean),
             std_metrics: each(population_std),
@@ -139,7 +137,8 @@ pub struct CrossValidatorModel {
 }
 
 impl CrossValidatorModel {
-    const PARAMS: &'static [ParamSpec] = &[];
+    /// The table of params: how it was found.
+    pub const PARAMS: &'static [ParamSpec] = &[NUM_FOLDS, FOLD_COL, SEED];
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
         let (best_model, sub_models) = load_models(reader)?;

@@ -59,14 +59,16 @@ impl TrainValidationSplit {
     /// When a param is out of its range, one of the parts has no rows, or every candidate fails.
     pub async fn fit_model(&self, table: &DataFrame) -> Result<TrainValidationSplitModel> {
         let found = self.search()?.run(table).await?;
-        let mut params = Params::new("TrainValidationSplitModel", TrainValidationSplitModel::PARAMS);
-        params.set_uid(self.params.uid().into());
         let only = |metrics: &Result<Vec<f64>, String>| match metrics.as_deref() {
             Ok([metric, ..]) => *metric,
             _ => f64::NAN,
         };
         Ok(TrainValidationSplitModel {
-            params,
+            params: Params::of_model(
+                "TrainValidationSplitModel",
+                TrainValidationSplitModel::PARAMS,
+                &self.params,
+            ),
             best_index: found.best_index,
             validation_metrics: found.metrics.iter().map(only).collect(),
             errors: found.metrics.iter().map(|metrics| metrics.as_ref().err().cloned()).collect(),
@@ -99,7 +101,8 @@ pub struct TrainValidationSplitModel {
 }
 
 impl TrainValidationSplitModel {
-    const PARAMS: &'static [ParamSpec] = &[];
+    /// The table of params: how it was found.
+    pub const PARAMS: &'static [ParamSpec] = &[TRAIN_RATIO, SEED];
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
         let (best_model, sub_models) = load_models(reader)?;

@@ -236,7 +236,9 @@ macro_rules! transforms_as_best_model {
             }
 
             fn copy(&self, extra: &crate::params::ParamMap) -> Result<Arc<dyn Transformer>> {
-                Ok(Arc::new(Self { best_model: self.best_model.copy(extra)?, ..self.clone() }))
+                let mut params = self.params.clone();
+                params.extend(extra)?;
+                Ok(Arc::new(Self { params, best_model: self.best_model.copy(extra)?, ..self.clone() }))
             }
         }
     };

@@ -6,16 +6,19 @@ use anyhow::{Result, ensure};
 use emberline_ml::{
     BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
     DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
-    LinearRegression, LinearSVC, LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator,
-    NaiveBayes, Normalizer, OneHotEncoder, OneVsRest, ParamDefault, ParamGridBuilder, ParamMap, Pca,
-    Pipeline, PipelineModel, RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage,
-    StandardScaler, StringIndexer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds, load,
-    registry, save,
+    KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC, LogisticRegression,
+    MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer, OneHotEncoder, OneVsRest,
+    OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline, PipelineModel,
+    RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler, StringIndexer,
+    TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds,
+    load, registry, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::Array;
 use emberline_table::datafusion::arrow::compute::concat_batches;
 use emberline_table::datafusion::dataframe::DataFrame;
+
+use crate::models::foreign;
 
 /// One of every kind, set up so that it can be used.
 async fn every_kind() -> Result<Vec<Saved>> {
@@ -46,6 +49,7 @@ async fn every_kind() -> Result<Vec<Saved>> {
         .collect_sub_models(true);
     let split = TrainValidationSplit::new(Arc::new(lr.clone()), grid, evaluator).train_ratio(0.5);
     let mut all = predictors(&table).await?;
+    all.extend(of_files());
     all.extend(vec![
         Saved::Transformer(Arc::new(validator.fit_model(&table).await?)),
         Saved::Estimator(Arc::new(validator)),
@@ -78,6 +82,35 @@ async fn every_kind() -> Result<Vec<Saved>> {
     Ok(all)
 }
 
+/// The stages over models from files.
+fn of_files() -> [Saved; 5] {
+    let onnx = OnnxTransformer::new()
+        .model_file(&foreign("old.onnx"))
+        .input_mapping(&[("features", "x")])
+        .output_mapping(&[("scores", "p")]);
+    let tensorflow = TFTransformer::new()
+        .model_file(&foreign("v1"))
+        .input_mapping(&[("a", "first"), ("b", "second")])
+        .output_col("both");
+    let images = TFImageTransformer::new()
+        .input_col("image")
+        .model_file(&foreign("keras"))
+        .channel_order("RGB")
+        .output_tensor("output_0");
+    let keras = KerasTransformer::new()
+        .model_file(&foreign("../keras/shared.keras"))
+        .input_mapping(&[("a", "first"), ("b", "second")]);
+    let keras_images =
+        KerasImageFileTransformer::new().input_col("uri").model_file(&foreign("../keras/sequential.keras"));
+    [
+        Saved::Transformer(Arc::new(onnx)),
+        Saved::Transformer(Arc::new(tensorflow)),
+        Saved::Transformer(Arc::new(images)),
+        Saved::Transformer(Arc::new(keras)),
+        Saved::Transformer(Arc::new(keras_images)),
+    ]
+}
+
 /// The stages that predict, and the evaluators of predictions.
 async fn predictors(table: &DataFrame) -> Result<Vec<Saved>> {
     let estimators: Vec<Arc<dyn Estimator>> = vec![
@@ -107,7 +140,7 @@ async fn predictors(table: &DataFrame) -> Result<Vec<Saved>> {
 async fn every_registered_kind_is_tested() -> Result<()> {
     let mut tested: Vec<_> = every_kind().await?.iter().map(|saved| saved.stage().kind()).collect();
     tested.sort_unstable();
-    assert_eq!(tested, registry::kinds().collect::<Vec<_>>());
+    assert_eq!(tested, registry::kinds().iter().map(|kind| kind.name).collect::<Vec<_>>());
     Ok(())
 }
 

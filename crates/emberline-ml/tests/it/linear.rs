@@ -196,6 +196,64 @@ fn many_problems_at_once_reach_the_same_objectives() -> Result<()> {
     Ok(())
 }
 
+/// Ridge problems, which share a preconditioner: features of unlike scales that depend on each other, and a constant one.
+#[test]
+fn ridges_at_once_reach_their_optima_on_any_number_of_threads() -> Result<()> {
+    let (rows, features, classes) = (400, 150, 3);
+    let mut x: Vec<f32> = (0..rows * features).map(|i| uniform(40, i) as f32).collect();
+    for row in x.chunks_exact_mut(features) {
+        row[1] = row[0] * 0.9 + row[1] * 0.1;
+        row[2] = 7.0;
+        row[3] *= 100.0;
+    }
+    let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
+    let label = |row: usize| ((x[row * features] + 0.3 * uniform(41, row) as f32) * 2.3) as usize;
+    let labels: Vec<f64> = (0..rows).map(|row| label(row).min(classes - 1) as f64).collect();
+    let mask: Vec<f64> = (0..rows).map(|row| f64::from(u8::from(row % 4 != 0))).collect();
+    let parts = [None, Some(mask.as_slice())];
+    let logistic = LogisticOptions { num_classes: Some(classes), ..Default::default() };
+    for (x, standardization, fit_intercept) in [
+        (Matrix::from_f32(&x, features)?, true, true),
+        (Matrix::from_f32(&x, features)?, false, true),
+        (Matrix::from_f64(&wide, features)?, false, false),
+    ] {
+        let problems = |threads| -> Vec<LogisticProblem> {
+            let of = |(reg_param, part)| LogisticProblem {
+                logistic: logistic.clone(),
+                options: LinearOptions {
+                    reg_param,
+                    standardization,
+                    fit_intercept,
+                    threads,
+                    tol: 1e-9,
+                    max_iter: 2000,
+                    ..Default::default()
+                },
+                part,
+            };
+            [1.0, 0.1, 0.03, 0.001]
+                .into_iter()
+                .flat_map(|strength| [(strength, 0), (strength, 1)])
+                .map(of)
+                .collect()
+        };
+        let together = fit_logistic_many(&x, &labels, &parts, &problems(1))?;
+        assert_eq!(fit_logistic_many(&x, &labels, &parts, &problems(3))?, together);
+        let mut iterations = [0, 0];
+        for (problem, fit) in problems(1).iter().zip(together) {
+            let fit = fit?;
+            let alone = fit_logistic(&x, &labels, parts[problem.part], &logistic, &problem.options)?;
+            let (a, b) = (fit.objective_history[fit.iterations], alone.objective_history[alone.iterations]);
+            ensure!((a - b).abs() <= 1e-8 * b, "{:?}: {a} together, {b} alone", problem.options);
+            let apart = difference(&fit.model.coefficients, &alone.model.coefficients);
+            ensure!(apart <= 1e-2, "{:?}: coefficients {apart:.1e} apart", problem.options);
+            iterations = [iterations[0] + fit.iterations, iterations[1] + alone.iterations];
+        }
+        ensure!(iterations[0] < iterations[1], "{iterations:?} iterations together and alone");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() -> Result<()> {
     let (rows, features) = (2000, 33);

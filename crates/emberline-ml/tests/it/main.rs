@@ -4,6 +4,7 @@ mod conformance;
 mod features;
 mod linear;
 mod metrics;
+mod models;
 mod persistence;
 mod pictures;
 mod pipeline;

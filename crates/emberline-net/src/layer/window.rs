@@ -1,29 +1,50 @@
-//! Windows that slide over height and width: sizes, steps, and padding by TensorFlow's rule.
+//! Windows that slide over the axes before the channels: sizes, steps, and padding by TensorFlow's rule.
 
 use super::Problem;
 
-/// Two numbers, vertical first. Made from one number for both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// Along the height.
-    pub height: usize,
-    /// Along the width.
-    pub width: usize,
+/// A number for every axis that a window slides over: `3`, `(3, 2)`, `[3, 2, 2]`. One number stands for all axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// The same number for every axis.
+    All(usize),
+    /// One for each, outermost first.
+    Each(Vec<usize>),
 }
 
-impl From<usize> for Pair {
+impl Sizes {
+    pub(crate) fn of(self, axes: usize) -> Vec<usize> {
+        match self {
+            Self::All(size) => vec![size; axes],
+            Self::Each(sizes) => sizes,
+        }
+    }
+}
+
+impl From<usize> for Sizes {
     fn from(size: usize) -> Self {
-        Self { height: size, width: size }
+        Self::All(size)
     }
 }
 
-impl From<(usize, usize)> for Pair {
+impl From<(usize, usize)> for Sizes {
     fn from((height, width): (usize, usize)) -> Self {
-        Self { height, width }
+        Self::Each(vec![height, width])
     }
 }
 
-/// What surrounds an image before windows slide over it.
+impl<const AXES: usize> From<[usize; AXES]> for Sizes {
+    fn from(sizes: [usize; AXES]) -> Self {
+        Self::Each(sizes.to_vec())
+    }
+}
+
+impl From<Vec<usize>> for Sizes {
+    fn from(sizes: Vec<usize>) -> Self {
+        Self::Each(sizes)
+    }
+}
+
+/// What surrounds the values before windows slide over them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
     /// Nothing: only whole windows.
@@ -32,7 +53,9 @@ pub enum Padding {
     /// As much as makes the output `ceil(input / stride)`; the odd row or column goes to the bottom or right. This is
     /// TensorFlow's rule, which for strides above one differs from PyTorch's symmetric padding.
     Same,
-    /// Given numbers of rows and columns, as PyTorch's networks have.
+    /// As much before the first value as lets a window see nothing later than its own place; for sequences.
+    Causal,
+    /// Given numbers of rows and columns of an image, as PyTorch's networks have.
     Explicit {
         /// Rows above.
         top: usize,
@@ -55,38 +78,61 @@ impl Padding {
 
 /// One layer's window with everything that decides where it stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    pub(crate) size: Pair,
-    pub(crate) strides: Pair,
-    pub(crate) dilation: Pair,
+pub(crate) struct Window<'a> {
+    pub(crate) size: &'a [usize],
+    pub(crate) strides: &'a [usize],
+    /// Empty for windows without gaps.
+    pub(crate) dilation: &'a [usize],
     pub(crate) padding: Padding,
 }
 
-impl Window {
-    /// The output's height and width.
-    pub(crate) fn output_size(&self, height: usize, width: usize) -> Result<Pair, Problem> {
-        let [rows, columns] = self.axes();
-        Ok(Pair { height: rows.output_size("height", height)?, width: columns.output_size("width", width)? })
+impl Window<'_> {
+    /// The output's sizes for those of the input, both without channels.
+    pub(crate) fn output_size(&self, input: &[usize]) -> Result<Vec<usize>, Problem> {
+        let axes = self.size.len();
+        let listed = [self.size, self.strides, input].iter().all(|sizes| sizes.len() == axes)
+            && (self.dilation.is_empty() || self.dilation.len() == axes);
+        if !listed || !(1..=3).contains(&axes) {
+            return Err(format!(
+                "a window has a size, a stride and a dilation for each of one to three axes, found {:?}, {:?} and {:?} \
+                 for {input:?}",
+                self.size, self.strides, self.dilation
+            ));
+        }
+        if matches!(self.padding, Padding::Explicit { .. }) && axes != 2 {
+            return Err("padding in rows and columns is for images".to_owned());
+        }
+        if self.padding == Padding::Causal && axes != 1 {
+            return Err("causal padding is for sequences".to_owned());
+        }
+        let names = if axes == 1 { &["steps"][..] } else { &["depth", "height", "width"][3 - axes..] };
+        self.axes()
+            .zip(names)
+            .zip(input)
+            .map(|((window, name), &size)| window.output_size(name, size))
+            .collect()
     }
 
-    /// The padding in numbers: `[top, left, bottom, right]`, ONNX's order.
-    pub(crate) fn pads(&self, height: usize, width: usize) -> [usize; 4] {
-        let [rows, columns] = self.axes();
-        let ((top, bottom), (left, right)) = (rows.pads(height), columns.pads(width));
-        [top, left, bottom, right]
+    /// The padding in numbers, ONNX's order: before every axis, then after every axis.
+    pub(crate) fn pads(&self, input: &[usize]) -> Vec<usize> {
+        let pads = self.axes().zip(input).map(|(window, &size)| window.pads(size));
+        let (before, after): (Vec<usize>, Vec<usize>) = pads.unzip();
+        [before, after].concat()
     }
 
-    fn axes(&self) -> [AxisWindow; 2] {
-        let (rows, columns) = match self.padding {
-            Padding::Valid => (Some((0, 0)), Some((0, 0))),
-            Padding::Same => (None, None),
-            Padding::Explicit { top, bottom, left, right } => (Some((top, bottom)), Some((left, right))),
-        };
-        let Self { size, strides, dilation, .. } = *self;
-        [
-            AxisWindow { size: size.height, stride: strides.height, dilation: dilation.height, pads: rows },
-            AxisWindow { size: size.width, stride: strides.width, dilation: dilation.width, pads: columns },
-        ]
+    fn axes(&self) -> impl Iterator<Item = AxisWindow> {
+        (0..self.size.len()).map(|axis| {
+            let at = |sizes: &[usize]| sizes.get(axis).copied().unwrap_or(1);
+            let (size, stride, dilation) = (at(self.size), at(self.strides), at(self.dilation));
+            let pads = match self.padding {
+                Padding::Valid => Some((0, 0)),
+                Padding::Same => None,
+                Padding::Causal => Some((size.saturating_sub(1).saturating_mul(dilation), 0)),
+                Padding::Explicit { top, bottom, .. } if axis == 0 => Some((top, bottom)),
+                Padding::Explicit { left, right, .. } => Some((left, right)),
+            };
+            AxisWindow { size, stride, dilation, pads }
+        })
     }
 }
 
@@ -127,6 +173,11 @@ impl AxisWindow {
 
     /// How many input values the window spans.
     fn extent(&self) -> usize {
-        (self.size - 1).saturating_mul(self.dilation).saturating_add(1)
+        extent(self.size, self.dilation)
     }
+}
+
+/// How many values a window of this size spans.
+pub(crate) fn extent(size: usize, dilation: usize) -> usize {
+    size.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
 }

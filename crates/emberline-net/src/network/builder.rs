@@ -7,11 +7,11 @@ use crate::{Layer, Result, Shape};
 /// every line.
 ///
 /// ```
-/// use emberline_net::{Activation, Conv2D, Layer, NetworkBuilder, Padding};
+/// use emberline_net::{Activation, Conv, Layer, NetworkBuilder, Padding};
 ///
 /// let mut layers = NetworkBuilder::new("residual");
 /// let image = layers.input("image", [32, 32, 16]);
-/// let conv = layers.apply("conv", Conv2D::new(16, 3).padding(Padding::Same), image);
+/// let conv = layers.apply("conv", Conv::new_2d(16, 3).padding(Padding::Same), image);
 /// let sum = layers.merge("add", Layer::Add, &[image, conv]);
 /// let out = layers.apply("relu", Activation::Relu, sum);
 /// assert_eq!(layers.build(&[out])?.output_shapes(), [[32, 32, 16]]);
@@ -52,8 +52,27 @@ impl NetworkBuilder {
     pub fn merge(&mut self, name: &str, layer: impl Into<Layer>, inputs: &[NodeId]) -> NodeId {
         // An id of another builder names no value here; the empty name makes `build` refuse it.
         let inputs = inputs.iter().map(|id| self.values.get(id.0).cloned().unwrap_or_default()).collect();
-        self.nodes.push(Node { name: name.to_owned(), layer: layer.into(), inputs });
+        self.nodes.push(Node::new(name, layer, inputs));
         self.value(name)
+    }
+
+    /// Applies an earlier layer once more, with the same settings and weights, which the network has once.
+    pub fn apply_again(&mut self, name: &str, layer: NodeId, inputs: &[NodeId]) -> NodeId {
+        let first =
+            self.values.get(layer.0).and_then(|name| self.nodes.iter().find(|node| node.name == *name));
+        // The id of an input, or of another builder, names no layer here; the layer without inputs makes `build` refuse it.
+        let again =
+            first.map(|first| (first.layer.clone(), first.weights_name().to_owned(), first.trainable));
+        match again {
+            Some((layer, weights, trainable)) => {
+                let value = self.merge(name, layer, inputs);
+                if let Some(node) = self.nodes.last_mut() {
+                    (node.weights, node.trainable) = (Some(weights), trainable);
+                }
+                value
+            }
+            None => self.merge(name, Layer::Flatten, &[]),
+        }
     }
 
     /// The network with these outputs, without weights. Fails as [`Network::new`] does.

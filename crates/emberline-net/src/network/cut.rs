@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Network, Node};
-use crate::{GlobalPooling2D, Layer, Reshape, Result};
+use crate::{GlobalPooling, Layer, Result};
 
 /// How the output of a cut network, `[height, width, channels]` or `[tokens, features]`, becomes a vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,29 +52,27 @@ impl Network {
     /// The network with its outputs of shape `[height, width, channels]` or `[tokens, features]` turned into vectors by a
     /// layer called `{output}_avg`, `{output}_max` or `{output}_flatten`. Outputs that are vectors stay as they are.
     pub fn pooled(&self, pooling: Pooling) -> Result<Self> {
-        let (suffix, layer) = match pooling {
-            Pooling::Avg => ("avg", Layer::GlobalAveragePooling2D(GlobalPooling2D::default())),
-            Pooling::Max => ("max", Layer::GlobalMaxPooling2D(GlobalPooling2D::default())),
-            Pooling::Flatten => ("flatten", Layer::Flatten),
+        let suffix = match pooling {
+            Pooling::Avg => "avg",
+            Pooling::Max => "max",
+            Pooling::Flatten => "flatten",
             Pooling::None => return Ok(self.clone()),
         };
         let mut nodes = self.nodes.clone();
         let mut outputs = Vec::new();
         for output in &self.outputs {
-            if self.shape(output).len() == 1 {
+            let Some(dimensions @ 1..) = self.shape(output).len().checked_sub(1) else {
                 outputs.push(output.clone());
                 continue;
-            }
+            };
+            let channels = GlobalPooling { dimensions, keepdims: false };
+            let layer = match pooling {
+                Pooling::Avg => Layer::GlobalAveragePooling(channels),
+                Pooling::Max => Layer::GlobalMaxPooling(channels),
+                _ => Layer::Flatten,
+            };
             let name = format!("{output}_{suffix}");
-            let mut input = output.clone();
-            if let ([tokens, features], false) = (self.shape(output), layer == Layer::Flatten) {
-                // Pooling is over a grid's height and width; a sequence is a grid one column wide.
-                let column = Layer::Reshape(Reshape { shape: vec![*tokens, 1, *features] });
-                let name = format!("{output}_column");
-                nodes.push(Node { name: name.clone(), layer: column, inputs: vec![input] });
-                input = name;
-            }
-            nodes.push(Node { name: name.clone(), layer: layer.clone(), inputs: vec![input] });
+            nodes.push(Node::new(name.clone(), layer, vec![output.clone()]));
             outputs.push(name);
         }
         self.with_graph(nodes, outputs)

@@ -17,10 +17,12 @@ impl Network {
                 nodes.push(node.clone());
                 continue;
             };
-            let Folded { layer, kernel, bias } = self.folded(&node.name, norm, before)?;
+            let Folded { layer, kernel, bias } = self.folded(node, norm, before)?;
             nodes.retain(|earlier| earlier.name != before.name);
-            nodes.push(Node { name: node.name.clone(), layer, inputs: before.inputs.clone() });
-            let (prefix_a, prefix_b) = (weight_name(&node.name, ""), weight_name(&before.name, ""));
+            let trainable = node.trainable || before.trainable;
+            nodes.push(Node { trainable, ..Node::new(node.name.clone(), layer, before.inputs.clone()) });
+            let prefix = |node: &Node| weight_name(node.weights_name(), "");
+            let (prefix_a, prefix_b) = (prefix(node), prefix(before));
             weights.retain(|name, _| !is_of_layer(name, &prefix_a) && !is_of_layer(name, &prefix_b));
             weights.insert(weight_name(&node.name, "kernel"), Arc::new(kernel));
             weights.insert(weight_name(&node.name, "bias"), Arc::new(bias));
@@ -36,33 +38,37 @@ impl Network {
         let uses = self.nodes.iter().flat_map(|node| &node.inputs).chain(&self.outputs);
         let used_once = uses.filter(|&name| *name == before.name).count() == 1;
         let linear = match &before.layer {
-            Layer::Conv2D(layer) => layer.activation == Activation::Linear,
-            Layer::DepthwiseConv2D(layer) => layer.activation == Activation::Linear,
+            Layer::Conv(layer) => layer.activation == Activation::Linear,
+            Layer::DepthwiseConv(layer) => layer.activation == Activation::Linear,
             Layer::Dense(layer) => layer.activation == Activation::Linear,
             _ => false,
         };
-        (used_once && linear).then_some((norm, before))
+        // Shared weights stand for other layers, too.
+        let own = |node: &Node| {
+            self.nodes.iter().filter(|other| other.weights_name() == node.weights_name()).count() == 1
+        };
+        (norm.axis == -1 && used_once && linear && own(node) && own(before)).then_some((norm, before))
     }
 
-    fn folded(&self, norm_name: &str, norm: &BatchNormalization, before: &Node) -> Result<Folded> {
-        let kernel = self.weight(&before.name, "kernel")?;
+    fn folded(&self, norm_node: &Node, norm: &BatchNormalization, before: &Node) -> Result<Folded> {
+        let kernel = self.weight(before, "kernel")?;
         let mut layer = before.layer.clone();
         // The kernel's trailing axes that make up the output channels: one, or (in, multiplier).
         let (use_bias, channel_axes) = match &mut layer {
-            Layer::Conv2D(layer) => (&mut layer.use_bias, 1),
+            Layer::Conv(layer) => (&mut layer.use_bias, 1),
             Layer::Dense(layer) => (&mut layer.use_bias, 1),
-            Layer::DepthwiseConv2D(layer) => (&mut layer.use_bias, 2),
+            Layer::DepthwiseConv(layer) => (&mut layer.use_bias, 2),
             _ => return Err(self.error("a layer without a kernel can't take a batch normalisation")),
         };
         let had_bias = std::mem::replace(use_bias, true);
         let shape = kernel.shape();
         let channels: usize = shape[shape.len() - channel_axes..].iter().product();
 
-        let mean = self.weight(norm_name, "moving_mean")?.data();
-        let variance = self.weight(norm_name, "moving_variance")?.data();
-        let gamma = norm.scale.then(|| self.weight(norm_name, "gamma")).transpose()?;
-        let beta = norm.center.then(|| self.weight(norm_name, "beta")).transpose()?;
-        let bias = had_bias.then(|| self.weight(&before.name, "bias")).transpose()?;
+        let mean = self.weight(norm_node, "moving_mean")?.data();
+        let variance = self.weight(norm_node, "moving_variance")?.data();
+        let gamma = norm.scale.then(|| self.weight(norm_node, "gamma")).transpose()?;
+        let beta = norm.center.then(|| self.weight(norm_node, "beta")).transpose()?;
+        let bias = had_bias.then(|| self.weight(before, "bias")).transpose()?;
         let value = |tensor: Option<&Tensor>, channel: usize, default: f64| {
             tensor.map_or(default, |tensor| f64::from(tensor.data()[channel]))
         };

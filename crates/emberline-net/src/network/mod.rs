@@ -21,8 +21,8 @@ use crate::{
     layer::{Problem, Shape},
 };
 
-/// What a network takes: a name and the shape of one sample, `[height, width, channels]`, `[tokens, features]` or
-/// `[features]`.
+/// What a network takes: a name and the shape of one sample, `[depth, height, width, channels]`,
+/// `[height, width, channels]`, `[tokens, features]` or `[features]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// The name, unique among inputs and layers.
@@ -40,6 +40,24 @@ pub struct Node {
     pub layer: Layer,
     /// Whose outputs it takes: names of inputs or of earlier nodes.
     pub inputs: Vec<String>,
+    /// Under which name its weights are kept, if not its own: nodes that use one set of weights give the same name here.
+    pub weights: Option<String>,
+    /// Whether training changes its weights; a frozen layer's stay.
+    pub trainable: bool,
+}
+
+impl Node {
+    /// A layer with weights of its own, which training changes.
+    #[must_use]
+    pub fn new(name: impl Into<String>, layer: impl Into<Layer>, inputs: Vec<String>) -> Self {
+        Self { name: name.into(), layer: layer.into(), inputs, weights: None, trainable: true }
+    }
+
+    /// The name under which its weights are kept: `{name}/kernel`.
+    #[must_use]
+    pub fn weights_name(&self) -> &str {
+        self.weights.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// A graph of layers with named weights.
@@ -61,7 +79,7 @@ pub struct Network {
 
 impl Network {
     /// A network without weights. Fails on a name that is given twice or that nothing carries, on nodes that are not
-    /// in topological order, and on inputs a layer can't take.
+    /// in topological order, on inputs a layer can't take, and on weights shared by layers that differ.
     pub fn new(name: &str, inputs: Vec<Input>, nodes: Vec<Node>, outputs: Vec<String>) -> Result<Self> {
         let mut network = Self {
             name: name.to_owned(),
@@ -72,6 +90,7 @@ impl Network {
             weights: BTreeMap::new(),
         };
         network.shapes = network.infer_shapes()?;
+        network.check_shared_weights()?;
         if network.outputs.is_empty() {
             return Err(network.error("has no output"));
         }
@@ -132,10 +151,10 @@ impl Network {
     #[must_use]
     pub fn weight_shapes(&self) -> BTreeMap<String, Shape> {
         let of_node = |node: &Node| {
-            let weights = node.layer.weight_shapes(self.first_input_shape(node));
+            let weights = node.layer.weight_shapes(&self.input_shapes(node));
             weights
                 .into_iter()
-                .map(|(name, shape)| (weight_name(&node.name, name), shape))
+                .map(|(name, shape)| (weight_name(node.weights_name(), name), shape))
                 .collect::<Vec<_>>()
         };
         self.nodes.iter().flat_map(of_node).collect()
@@ -185,18 +204,39 @@ impl Network {
         self.shapes.get(name).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn first_input_shape(&self, node: &Node) -> &[usize] {
-        node.inputs.first().map_or(&[], |input| self.shape(input))
+    pub(crate) fn input_shapes(&self, node: &Node) -> Vec<&[usize]> {
+        node.inputs.iter().map(|input| self.shape(input)).collect()
     }
 
     /// A weight of a layer; fails when the network has not been given weights.
-    pub(crate) fn weight(&self, layer: &str, weight: &str) -> Result<&Tensor> {
-        let name = weight_name(layer, weight);
+    pub(crate) fn weight(&self, node: &Node, weight: &str) -> Result<&Tensor> {
+        let name = weight_name(node.weights_name(), weight);
         self.weights.get(&name).map(Arc::as_ref).ok_or_else(|| Error::Weight {
             network: self.name.clone(),
             weight: name,
             problem: "is needed, but the network has no weights yet; see Network::with_weights".to_owned(),
         })
+    }
+
+    /// Layers that use one set of weights must be equal and need weights of the same shapes.
+    fn check_shared_weights(&self) -> Result<()> {
+        let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+        for node in &self.nodes {
+            let weights = |node: &Node| node.layer.weight_shapes(&self.input_shapes(node));
+            let Some(other) = first.insert(node.weights_name(), node) else { continue };
+            if other.layer != node.layer || weights(other) != weights(node) {
+                return Err(Error::Layer {
+                    network: self.name.clone(),
+                    layer: node.name.clone(),
+                    problem: format!(
+                        "it uses the weights `{}` of layer `{}`, which has other settings or weights of other shapes",
+                        node.weights_name(),
+                        other.name
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn error(&self, problem: impl Into<String>) -> Error {
@@ -211,10 +251,11 @@ impl Network {
             problem,
         };
         for Input { name, shape } in &self.inputs {
-            let rank_known = matches!(shape.len(), 1..=3);
+            let rank_known = matches!(shape.len(), 1..=4);
             if !rank_known || shape.contains(&0) {
                 let problem = format!(
-                    "an input is [height, width, channels], [tokens, features] or [features], found {shape:?}"
+                    "an input is [depth, height, width, channels], [height, width, channels], [tokens, features] or \
+                     [features], found {shape:?}"
                 );
                 return Err(error(name, problem));
             }

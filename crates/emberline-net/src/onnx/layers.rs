@@ -1,327 +1,181 @@
-//! Every layer as ONNX operators.
+//! Every layer as ONNX operators: which function writes which kind, and what those functions share. A file per family.
 
-use super::{
-    graph::{Graph, TO_CHANNELS_FIRST, TO_CHANNELS_LAST, float, int, ints},
-    proto::AttributeProto,
-};
-use crate::{
-    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Layer, LayerNormalization, Network, Node,
-    Pooling2D, Rescaling, Result, Tensor, ZeroPadding2D, layer::window::Window,
-};
+use super::graph::{Graph, Layout, Value, int, ints};
+use super::proto::AttributeProto;
+use crate::{Layer, Network, Node, Result, Shape, Tensor, layer::Problem};
 
 /// Writes one node.
 pub(super) fn write<'a>(graph: &mut Graph<'a>, node: &'a Node) -> Result<()> {
-    let output = graph.value_name(&node.name);
-    let inputs: Vec<String> = node.inputs.iter().map(|input| graph.value(input)).collect();
-    let shape = graph.network.first_input_shape(node);
-    let layer = Writer { graph, node, shape, inputs, output };
-    let value = match &node.layer {
-        Layer::Conv2D(settings) => layer.conv(settings)?,
-        Layer::DepthwiseConv2D(settings) => layer.depthwise_conv(settings)?,
-        Layer::Dense(settings) => layer.dense(settings)?,
-        Layer::BatchNormalization(settings) => layer.batch_normalization(settings)?,
-        Layer::LayerNormalization(settings) => layer.layer_normalization(settings)?,
-        Layer::LayerScale => layer.layer_scale()?,
-        Layer::Rescaling(settings) => layer.rescaling(settings)?,
-        Layer::Activation(activation) => layer.activation(*activation),
-        Layer::ZeroPadding2D(settings) => layer.zero_padding(settings),
-        Layer::MaxPooling2D(settings) => layer.pooling("MaxPool", settings),
-        Layer::AveragePooling2D(settings) => layer.pooling("AveragePool", settings),
-        Layer::GlobalAveragePooling2D(settings) => {
-            layer.global_pooling("GlobalAveragePool", settings.keepdims)
-        }
-        Layer::GlobalMaxPooling2D(settings) => layer.global_pooling("GlobalMaxPool", settings.keepdims),
-        Layer::Flatten | Layer::Reshape(_) => layer.reshape(),
-        Layer::Dropout { .. } => layer.inputs.concat(),
-        Layer::Add => layer.fold("Add"),
-        Layer::Multiply => layer.fold("Mul"),
-        Layer::Concatenate => layer.concatenate(),
-        Layer::ClassToken => layer.class_token()?,
-        Layer::PositionEmbedding => layer.position_embedding()?,
-        Layer::MultiHeadAttention(settings) => layer.attention(settings)?,
-        Layer::TakeToken { index } => layer.take_token(*index),
-    };
-    graph.bind(&node.name, value);
+    let before = graph.len();
+    let inputs = node.inputs.iter().map(|input| graph.value(input)).collect();
+    let shape = graph.network.shape(&node.name).to_vec();
+    let value = Writer { graph, node, inputs, shape }.layer(&node.layer)?;
+    graph.bind(&node.name, value, before);
     Ok(())
 }
 
 /// One node being written.
 pub(super) struct Writer<'g, 'a> {
     pub(super) graph: &'g mut Graph<'a>,
+    /// Whose name and weights are used.
     pub(super) node: &'a Node,
-    /// The first input's, channels last.
-    pub(super) shape: &'a [usize],
-    /// ONNX values.
-    pub(super) inputs: Vec<String>,
-    /// The ONNX value to write.
-    pub(super) output: String,
+    pub(super) inputs: Vec<Value>,
+    /// The output's, channels last and without the batch.
+    pub(super) shape: Shape,
 }
 
 impl<'a> Writer<'_, 'a> {
-    fn conv(self, layer: &Conv2D) -> Result<String> {
-        let kernel = self.weight("kernel")?.permuted(&[3, 2, 0, 1])?;
-        let attributes = convolution(&layer.window(), layer.groups, self.shape);
-        self.convolution(kernel, layer.use_bias, attributes, layer.activation)
-    }
-
-    fn depthwise_conv(self, layer: &DepthwiseConv2D) -> Result<String> {
-        let kernel = self.weight("kernel")?;
-        let &[height, width, channels, multiplier] = kernel.shape() else {
-            return Err(self.graph.network.error("a depthwise kernel has four axes"));
-        };
-        let kernel =
-            kernel.permuted(&[2, 3, 0, 1])?.reshaped(vec![channels * multiplier, 1, height, width])?;
-        let attributes = convolution(&layer.window(), channels, self.shape);
-        self.convolution(kernel, layer.use_bias, attributes, layer.activation)
-    }
-
-    /// On images a dense layer is a convolution with a window of one.
-    fn dense(self, layer: &Dense) -> Result<String> {
-        let kernel = self.weight("kernel")?;
-        if self.shape.len() == 3 {
-            let &[inputs, units] = kernel.shape() else {
-                return Err(self.graph.network.error("a dense kernel has two axes"));
-            };
-            let kernel = kernel.permuted(&[1, 0])?.reshaped(vec![units, inputs, 1, 1])?;
-            return self.convolution(kernel, layer.use_bias, Vec::new(), layer.activation);
-        }
-        if self.shape.len() == 2 {
-            return self.dense_of_sequence(kernel, layer);
-        }
-        self.weighted("Gemm", kernel, layer.use_bias, Vec::new(), layer.activation)
-    }
-
-    fn convolution(
-        self,
-        kernel: Tensor,
-        use_bias: bool,
-        attributes: Vec<AttributeProto>,
-        activation: Activation,
-    ) -> Result<String> {
-        self.weighted("Conv", &kernel, use_bias, attributes, activation)
-    }
-
-    /// An operator with a kernel and perhaps a bias, and what follows it.
-    fn weighted(
-        mut self,
-        op_type: &str,
-        kernel: &Tensor,
-        use_bias: bool,
-        attributes: Vec<AttributeProto>,
-        activation: Activation,
-    ) -> Result<String> {
-        let kernel = self.graph.constant(self.named("kernel"), kernel);
-        self.inputs.push(kernel);
-        if use_bias {
-            let bias = self.constant("bias", self.weight("bias")?);
-            self.inputs.push(bias);
-        }
-        let inputs = std::mem::take(&mut self.inputs);
-        if activation == Activation::Linear {
-            return Ok(self.op(op_type, inputs, attributes));
-        }
-        let linear = self.graph.op(op_type, inputs, self.named("linear"), attributes);
-        self.inputs = vec![linear];
-        // The activation sees the layer's output, whose rank is that of its input.
-        Ok(self.activation(activation))
-    }
-
-    fn batch_normalization(self, layer: &BatchNormalization) -> Result<String> {
-        let mean = self.weight("moving_mean")?;
-        let variance = self.weight("moving_variance")?;
-        let filled = |value: f32| Tensor::new(mean.shape().to_vec(), vec![value; mean.data().len()]);
-        let gamma = if layer.scale { self.weight("gamma")?.clone() } else { filled(1.0)? };
-        let beta = if layer.center { self.weight("beta")?.clone() } else { filled(0.0)? };
-        let mut inputs = self.inputs.clone();
-        for (name, tensor) in
-            [("gamma", &gamma), ("beta", &beta), ("moving_mean", mean), ("moving_variance", variance)]
-        {
-            inputs.push(self.graph.constant(self.named(name), tensor));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "ONNX keeps the epsilon in 32 bits")]
-        let epsilon = layer.epsilon as f32;
-        Ok(self.op("BatchNormalization", inputs, vec![float("epsilon", epsilon)]))
-    }
-
-    /// ONNX normalises the last axes, where an image's channels first have to be.
-    fn layer_normalization(mut self, layer: &LayerNormalization) -> Result<String> {
-        let is_image = self.shape.len() == 3;
-        let mut value = self.inputs.concat();
-        if is_image {
-            value = self.graph.transpose(value, self.named("channels_last"), TO_CHANNELS_LAST);
-        }
-        let gamma = self.constant("gamma", self.weight("gamma")?);
-        let beta = self.constant("beta", self.weight("beta")?);
-        #[expect(clippy::cast_possible_truncation, reason = "ONNX keeps the epsilon in 32 bits")]
-        let attributes = vec![int("axis", -1), float("epsilon", layer.epsilon as f32)];
-        let inputs = vec![value, gamma, beta];
-        if !is_image {
-            return Ok(self.op("LayerNormalization", inputs, attributes));
-        }
-        let normalised = self.graph.op("LayerNormalization", inputs, self.named("normalised"), attributes);
-        Ok(self.graph.transpose(normalised, self.output, TO_CHANNELS_FIRST))
-    }
-
-    fn layer_scale(mut self) -> Result<String> {
-        let gamma = self.weight("gamma")?;
-        let gamma = self.constant("gamma", &gamma.clone().reshaped(self.per_channel(gamma.shape()[0]))?);
-        let input = self.inputs.concat();
-        Ok(self.op("Mul", vec![input, gamma], Vec::new()))
-    }
-
-    /// The shape of one number per channel: in an image it stands before the height and width.
-    fn per_channel(&self, channels: usize) -> Vec<usize> {
-        let trailing = if self.shape.len() == 3 { 2 } else { 0 };
-        [channels].into_iter().chain(std::iter::repeat_n(1, trailing)).collect()
-    }
-
-    fn rescaling(mut self, layer: &Rescaling) -> Result<String> {
-        for (name, op_type, values) in [("scale", "Mul", &layer.scale), ("offset", "Add", &layer.offset)] {
-            let shape = self.per_channel(values.len());
-            let constant = self.constant(name, &Tensor::new(shape, values.clone())?);
-            let input = self.inputs.concat();
-            let output = if name == "offset" { self.output.clone() } else { self.named("scaled") };
-            self.inputs = vec![self.graph.op(op_type, vec![input, constant], output, Vec::new())];
-        }
-        Ok(self.inputs.concat())
-    }
-
-    pub(super) fn activation(mut self, activation: Activation) -> String {
-        let input = self.inputs.concat();
-        match activation {
-            Activation::Linear => input,
-            Activation::Relu => self.unary("Relu"),
-            Activation::Relu6 => {
-                let (low, high) = (self.scalar("low", 0.0), self.scalar("high", 6.0));
-                self.op("Clip", vec![input, low, high], Vec::new())
+    /// Writes a layer over this writer's inputs.
+    pub(super) fn layer(&mut self, layer: &'a Layer) -> Result<Value> {
+        match layer {
+            Layer::Conv(settings) => self.conv(settings),
+            Layer::ConvTranspose(settings) => self.conv_transpose(settings),
+            Layer::DepthwiseConv(settings) => self.depthwise_conv(settings),
+            Layer::Dense(settings) => self.dense(settings),
+            Layer::EinsumDense(settings) => self.einsum_dense(settings),
+            Layer::Embedding(_) => self.embedding(),
+            Layer::BatchNormalization(settings) => self.batch_normalization(settings),
+            Layer::LayerNormalization(settings) => self.layer_normalization(settings),
+            Layer::RmsNormalization(settings) => self.rms_normalization(settings),
+            Layer::GroupNormalization(settings) => self.group_normalization(settings),
+            Layer::UnitNormalization { axes } => self.unit_normalization(axes),
+            Layer::Normalization(settings) => self.normalization(settings),
+            Layer::LayerScale => self.layer_scale(),
+            Layer::Rescaling(settings) => self.rescaling(settings),
+            Layer::Activation(activation) => {
+                let input = self.inputs[0].clone();
+                Ok(self.activate(input, *activation))
             }
-            Activation::LeakyRelu { slope } => self.op("LeakyRelu", vec![input], vec![float("alpha", slope)]),
-            Activation::Elu { alpha } => self.op("Elu", vec![input], vec![float("alpha", alpha)]),
-            Activation::Sigmoid => self.unary("Sigmoid"),
-            Activation::Tanh => self.unary("Tanh"),
-            Activation::Softmax => {
-                let axis = int("axis", self.channel_axis());
-                self.op("Softmax", vec![input], vec![axis])
-            }
-            Activation::Softplus => self.unary("Softplus"),
-            Activation::Swish => {
-                let gate = self.graph.op("Sigmoid", vec![input.clone()], self.named("gate"), Vec::new());
-                self.op("Mul", vec![input, gate], Vec::new())
-            }
-            Activation::HardSigmoid => self.op("HardSigmoid", vec![input], hard_sigmoid()),
-            Activation::HardSwish => self.unary("HardSwish"),
-            Activation::Gelu => self.gelu(input),
+            Layer::Softmax { axes } => self.softmax(axes),
+            Layer::PRelu { .. } => self.prelu(),
+            Layer::Glu => Ok(self.glu()),
+            Layer::ZeroPadding(settings) => Ok(self.zero_padding(settings)),
+            Layer::Cropping(settings) => Ok(self.cropping(&settings.crops)),
+            Layer::UpSampling(settings) => self.up_sampling(settings),
+            Layer::Resizing(settings) => self.resizing(settings),
+            Layer::CenterCrop(settings) => self.center_crop(settings),
+            Layer::MaxPooling(settings) => Ok(self.pooling("MaxPool", settings)),
+            Layer::AveragePooling(settings) => Ok(self.pooling("AveragePool", settings)),
+            Layer::GlobalAveragePooling(settings) => Ok(self.global_pooling("Average", settings.keepdims)),
+            Layer::GlobalMaxPooling(settings) => Ok(self.global_pooling("Max", settings.keepdims)),
+            Layer::AdaptiveAveragePooling(settings) => self.adaptive_pooling("AveragePool", settings),
+            Layer::AdaptiveMaxPooling(settings) => self.adaptive_pooling("MaxPool", settings),
+            Layer::Flatten | Layer::Reshape(_) => Ok(self.reshape()),
+            Layer::Permute { axes } => Ok(self.permute(axes)),
+            Layer::RepeatVector { count } => Ok(self.repeat_vector(*count)),
+            Layer::Identity | Layer::Dropout { .. } => Ok(self.inputs[0].clone()),
+            Layer::Add => Ok(self.fold("Add")),
+            Layer::Subtract => Ok(self.fold("Sub")),
+            Layer::Multiply => Ok(self.fold("Mul")),
+            Layer::Average => Ok(self.average()),
+            Layer::Maximum => Ok(self.fold("Max")),
+            Layer::Minimum => Ok(self.fold("Min")),
+            Layer::Concatenate { axis } => self.concatenate(*axis),
+            Layer::Dot(settings) => self.dot(settings),
+            Layer::ClassToken => self.class_token(),
+            Layer::PositionEmbedding => self.position_embedding(),
+            Layer::MultiHeadAttention(settings) => self.multi_head_attention(settings),
+            Layer::Attention(settings) => self.attention(settings),
+            Layer::TakeToken { index } => Ok(self.take_token(*index)),
+            Layer::Recurrent(settings) => self.recurrent(settings),
+            Layer::Bidirectional(settings) => self.bidirectional(settings),
+            Layer::TimeDistributed(layer) => self.time_distributed(layer),
+            Layer::Discretization(settings) => self.discretization(settings),
+            Layer::CategoryEncoding(settings) => self.category_encoding(settings),
+            Layer::IntegerLookup(settings) => self.integer_lookup(settings),
         }
     }
 
-    /// `0.5 * x * (1 + erf(x / sqrt(2)))`, in the order of operators that runtimes fuse.
-    fn gelu(mut self, input: String) -> String {
-        let root = self.scalar("root_2", std::f32::consts::SQRT_2);
-        let (one, half) = (self.scalar("one", 1.0), self.scalar("half", 0.5));
-        let mut step = |op_type: &str, inputs: Vec<String>, name: &str| {
-            self.graph.op(op_type, inputs, format!("{}/{name}", self.node.name), Vec::new())
+    /// Every step of a sequence as a sample of its own.
+    fn time_distributed(&mut self, layer: &'a Layer) -> Result<Value> {
+        let sequence = self.last(0);
+        let Some((_, step)) = self.inputs[0].shape.split_first() else {
+            return Err(self.problem("takes a sequence".to_owned()));
         };
-        let divided = step("Div", vec![input.clone(), root], "divided");
-        let erf = step("Erf", vec![divided], "erf");
-        let shifted = step("Add", vec![erf, one], "shifted");
-        let product = step("Mul", vec![input, shifted], "product");
-        self.op("Mul", vec![product, half], Vec::new())
+        let step = step.to_vec();
+        let steps = self.reshaped(sequence, &step);
+        let (outer, shape) = (self.shape.clone(), self.shape[1..].to_vec());
+        let inputs = vec![Value { name: steps, layout: Layout::Last, shape: step }];
+        let mut inner = Writer { graph: &mut *self.graph, node: self.node, inputs, shape };
+        let value = inner.layer(layer)?;
+        let value = self.graph.laid_out(&value, Layout::Last);
+        let sequence = self.reshaped(value, &outer);
+        Ok(self.value(sequence, Layout::Last))
     }
 
-    fn zero_padding(mut self, layer: &ZeroPadding2D) -> String {
-        let ZeroPadding2D { top, bottom, left, right } = *layer;
-        let pads = signed(&[0, 0, top, left, 0, 0, bottom, right]);
-        let pads = self.graph.integers(self.named("pads"), &pads);
-        self.inputs.push(pads);
-        let inputs = std::mem::take(&mut self.inputs);
-        let is_pooled = |node: &Node| {
-            let pools = matches!(node.layer, Layer::MaxPooling2D(_) | Layer::AveragePooling2D(_));
-            pools && node.inputs.contains(&self.node.name)
-        };
-        if !self.graph.network.nodes().iter().any(is_pooled) {
-            return self.op("Pad", inputs, Vec::new());
-        }
-        // ONNX Runtime (1.31) makes the border the padding of a pooling right after it, where it would not count. A clip
-        // that changes nothing keeps them apart.
-        let padded = self.graph.op("Pad", inputs, self.named("padded"), Vec::new());
-        let lowest = self.scalar("lowest", f32::MIN);
-        self.op("Clip", vec![padded, lowest], Vec::new())
+    /// An input's name, channels first.
+    pub(super) fn first(&mut self, input: usize) -> String {
+        let value = self.inputs[input].clone();
+        self.graph.laid_out(&value, Layout::First)
     }
 
-    fn pooling(self, op_type: &str, layer: &Pooling2D) -> String {
-        let attributes = sliding(&layer.sliding(), self.shape);
-        let inputs = self.inputs.clone();
-        self.op(op_type, inputs, attributes)
+    /// An input's name, channels last.
+    pub(super) fn last(&mut self, input: usize) -> String {
+        let value = self.inputs[input].clone();
+        self.graph.laid_out(&value, Layout::Last)
     }
 
-    fn global_pooling(self, op_type: &str, keepdims: bool) -> String {
-        if keepdims {
-            return self.unary(op_type);
-        }
-        let inputs = self.inputs.clone();
-        let pooled = self.graph.op(op_type, inputs, self.named("pooled"), Vec::new());
-        self.op("Flatten", vec![pooled], vec![int("axis", 1)])
+    /// What this node gives, in this layout.
+    pub(super) fn value(&self, name: String, layout: Layout) -> Value {
+        Value { name, layout, shape: self.shape.clone() }
     }
 
-    /// `Flatten` and `Reshape`: channels-last values under another shape.
-    fn reshape(self) -> String {
-        let node = self.node;
-        let shape = self.graph.network.shape(&node.name);
-        let mut value = self.inputs.concat();
-        if is_spread_image(self.shape) {
-            value = self.graph.transpose(value, self.named("channels_last"), TO_CHANNELS_LAST);
-        }
-        // Of one pixel, both layouts have the same values in the same order.
-        let (target, transposed) = match *shape {
-            [height, width, channels] if !is_spread_image(shape) => (vec![channels, height, width], false),
-            _ => (shape.to_vec(), shape.len() == 3),
-        };
-        let sizes: Vec<i64> = [-1].into_iter().chain(signed(&target)).collect();
-        let sizes = self.graph.integers(self.named("shape"), &sizes);
-        if !transposed {
-            return self.op("Reshape", vec![value, sizes], Vec::new());
-        }
-        let reshaped = self.graph.op("Reshape", vec![value, sizes], self.named("reshaped"), Vec::new());
-        self.graph.transpose(reshaped, self.output, TO_CHANNELS_FIRST)
+    /// Adds an operator with one output and gives back its name.
+    pub(super) fn op(&mut self, op_type: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
+        let output = self.named(&op_type.to_lowercase());
+        let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
+        self.graph.op(op_type, inputs, output, attributes)
     }
 
-    /// A sum or product of any number of inputs, two at a time.
-    fn fold(mut self, op_type: &str) -> String {
-        let mut inputs = std::mem::take(&mut self.inputs).into_iter();
-        let mut value = inputs.next().unwrap_or_default();
-        let count = inputs.len();
-        for (i, input) in inputs.enumerate() {
-            let output =
-                if i + 1 == count { self.output.clone() } else { self.named(&format!("partial_{i}")) };
-            value = self.graph.op(op_type, vec![value, input], output, Vec::new());
-        }
-        value
-    }
-
-    fn concatenate(mut self) -> String {
-        let inputs = std::mem::take(&mut self.inputs);
-        let axis = int("axis", self.channel_axis());
-        self.op("Concat", inputs, vec![axis])
-    }
-
-    /// The channels are axis 1 of vectors and, channels first, of images; axis 2 of sequences.
-    fn channel_axis(&self) -> i64 {
-        if self.shape.len() == 2 { 2 } else { 1 }
-    }
-
-    fn unary(self, op_type: &str) -> String {
-        let inputs = self.inputs.clone();
+    /// An operator without settings.
+    pub(super) fn plain(&mut self, op_type: &str, inputs: &[&str]) -> String {
         self.op(op_type, inputs, Vec::new())
     }
 
-    /// Adds the operator that makes this node's output.
-    pub(super) fn op(self, op_type: &str, inputs: Vec<String>, attributes: Vec<AttributeProto>) -> String {
-        self.graph.op(op_type, inputs, self.output, attributes)
+    /// `ReduceMean` and the like over some of the axes, which stay with size 1 or vanish.
+    pub(super) fn reduce(&mut self, op_type: &str, input: &str, axes: &[i64], keepdims: bool) -> String {
+        let keep = int("keepdims", i64::from(keepdims));
+        // The first of these operators that took its axes as an input.
+        if op_type == "ReduceSum" {
+            let axes = self.integers("axes", axes);
+            return self.op(op_type, &[input, &axes], vec![keep]);
+        }
+        self.op(op_type, &[input], vec![ints("axes", axes), keep])
     }
 
+    /// The values under another shape of a sample.
+    pub(super) fn reshaped(&mut self, input: String, shape: &[usize]) -> String {
+        let sizes: Vec<i64> = [-1].into_iter().chain(signed(shape)).collect();
+        let sizes = self.integers("shape", &sizes);
+        self.plain("Reshape", &[&input, &sizes])
+    }
+
+    /// The part of the values that lies in a range along an axis, the batch being axis 0.
+    pub(super) fn sliced(&mut self, input: &str, axis: i64, from: usize, to: usize) -> String {
+        let (from, to) = (self.integers("from", &[from as i64]), self.integers("to", &[to as i64]));
+        let axes = self.integers("axes", &[axis]);
+        self.plain("Slice", &[input, &from, &to, &axes])
+    }
+
+    pub(super) fn unsqueezed(&mut self, input: &str, axis: i64) -> String {
+        let axes = self.integers("axes", &[axis]);
+        self.plain("Unsqueeze", &[input, &axes])
+    }
+
+    /// Numbers of this layer. Where layers share their weights, equal numbers are written once.
     pub(super) fn constant(&mut self, name: &str, tensor: &Tensor) -> String {
-        let name = self.named(name);
-        self.graph.constant(name, tensor)
+        let shared = format!("{}/{name}", self.node.weights_name());
+        match self.graph.constant_is(&shared, tensor) {
+            Some(true) => shared,
+            Some(false) => {
+                let name = self.named(name);
+                self.graph.constant(name, tensor)
+            }
+            None => {
+                let name = self.graph.unique(shared);
+                self.graph.constant(name, tensor)
+            }
+        }
     }
 
     pub(super) fn scalar(&mut self, name: &str, value: f32) -> String {
@@ -329,44 +183,89 @@ impl<'a> Writer<'_, 'a> {
         self.graph.scalar(name, value)
     }
 
+    pub(super) fn integers(&mut self, name: &str, values: &[i64]) -> String {
+        let name = self.named(name);
+        self.graph.integers(name, values)
+    }
+
+    /// A stored tensor with an axis for each of a value's in channels-last order, some of size 1, in this layout. Axes of
+    /// size 1 in front are left out.
+    pub(super) fn spread(&mut self, name: &str, tensor: &Tensor, layout: Layout) -> Result<String> {
+        let rank = tensor.shape().len();
+        let tensor = match layout {
+            Layout::First if rank > 1 => {
+                tensor.permuted(&[rank - 1].into_iter().chain(0..rank - 1).collect::<Vec<_>>())?
+            }
+            _ => tensor.clone(),
+        };
+        let ones = tensor.shape().iter().take(rank.saturating_sub(1)).take_while(|&&size| size == 1).count();
+        let shape = tensor.shape()[ones..].to_vec();
+        let tensor = tensor.reshaped(shape)?;
+        Ok(self.constant(name, &tensor))
+    }
+
+    /// The same of a tensor that has but these of the axes of the first input.
+    pub(super) fn spread_along(
+        &mut self,
+        name: &str,
+        tensor: &Tensor,
+        axes: &[usize],
+        layout: Layout,
+    ) -> Result<String> {
+        let input = &self.inputs[0].shape;
+        let size = |axis: usize| if axes.contains(&axis) { input[axis] } else { 1 };
+        let shape: Shape = (0..input.len()).map(size).collect();
+        // One number stands for all places.
+        let shape = if tensor.data().len() == 1 { vec![1; shape.len()] } else { shape };
+        self.spread(name, &tensor.clone().reshaped(shape)?, layout)
+    }
+
+    /// A number for every channel of the first input, or one for all.
+    pub(super) fn per_channel(&mut self, name: &str, tensor: &Tensor, layout: Layout) -> Result<String> {
+        let last = self.inputs[0].shape.len().saturating_sub(1);
+        self.spread_along(name, tensor, &[last], layout)
+    }
+
+    /// Where a channels-last axis of the first input is in ONNX.
+    pub(super) fn axis(&self, axis: usize, layout: Layout) -> i64 {
+        axis_in(axis, self.inputs[0].shape.len(), layout)
+    }
+
+    pub(super) fn axes(&self, axes: &[usize], layout: Layout) -> Vec<i64> {
+        axes.iter().map(|&axis| self.axis(axis, layout)).collect()
+    }
+
     pub(super) fn weight(&self, name: &str) -> Result<&'a Tensor> {
         let network: &'a Network = self.graph.network;
-        network.weight(&self.node.name, name)
+        network.weight(self.node, name)
     }
 
-    /// The name of something that belongs to this node.
-    pub(super) fn named(&self, name: &str) -> String {
-        format!("{}/{name}", self.node.name)
+    /// A name of something that belongs to this node.
+    pub(super) fn named(&mut self, name: &str) -> String {
+        self.graph.unique(format!("{}/{name}", self.node.name))
+    }
+
+    /// What the shapes should have told before.
+    pub(super) fn problem(&self, problem: Problem) -> crate::Error {
+        self.graph.network.error(format!("layer `{}`: {problem}", self.node.name))
     }
 }
 
-/// Whether the order of an image's values depends on its layout.
-fn is_spread_image(shape: &[usize]) -> bool {
-    matches!(*shape, [height, width, channels] if height * width > 1 && channels > 1)
+/// Where a channels-last axis of this many is in ONNX, which counts the batch.
+pub(super) fn axis_in(axis: usize, rank: usize, layout: Layout) -> i64 {
+    match layout {
+        Layout::First if axis + 1 == rank => 1,
+        Layout::First => axis as i64 + 2,
+        Layout::Last => axis as i64 + 1,
+    }
 }
 
-fn convolution(window: &Window, groups: usize, input: &[usize]) -> Vec<AttributeProto> {
-    let mut attributes = sliding(window, input);
-    attributes.push(ints("dilations", &signed(&[window.dilation.height, window.dilation.width])));
-    attributes.push(int("group", groups as i64));
-    attributes
-}
-
-fn sliding(window: &Window, input: &[usize]) -> Vec<AttributeProto> {
-    let pads = match *input {
-        [height, width, _] => window.pads(height, width),
-        _ => [0; 4],
-    };
-    vec![
-        ints("kernel_shape", &signed(&[window.size.height, window.size.width])),
-        ints("strides", &signed(&[window.strides.height, window.strides.width])),
-        ints("pads", &signed(&pads)),
-    ]
-}
-
-/// `HardSigmoid` is `clip(alpha * x + beta, 0, 1)`.
-fn hard_sigmoid() -> Vec<AttributeProto> {
-    vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)]
+/// A shape of a value in this layout, without the batch.
+pub(super) fn laid_out(shape: &[usize], layout: Layout) -> Shape {
+    match (layout, shape.split_last()) {
+        (Layout::First, Some((channels, axes))) => [&[*channels], axes].concat(),
+        _ => shape.to_vec(),
+    }
 }
 
 pub(super) fn signed(sizes: &[usize]) -> Vec<i64> {

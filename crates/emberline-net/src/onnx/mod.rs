@@ -1,17 +1,33 @@
-//! Writing a network as ONNX: operator set 17, the batch size symbolic (`N`).
+//! ONNX, written and read. A network is written in operator set 17, the batch size symbolic (`N`); foreign models
+//! ([`OnnxModel`]) are read from operator set 7 on and stay what they are.
 //!
-//! Between its inputs and outputs the written graph holds images as `[N, channels, height, width]`, the layout ONNX's
-//! operators know. Outputs are channels-last as in Keras. Convolutions are followed at once by their activation, a
+//! Between its inputs and outputs the written graph holds a value in the layout of the operator that made it: windows and
+//! what follows them as `[N, channels, height, width]`, sequences as `[N, tokens, features]`. A value is transposed where an
+//! operator needs the other layout, once at most. Outputs are channels-last as in Keras. Convolutions are followed at once by their activation, a
 //! pattern runtimes fuse.
 
+mod activation;
+mod attention;
+mod category;
+mod conv;
+mod dense;
 mod graph;
 mod layers;
-mod proto;
-mod sequence;
+mod merge;
+mod model;
+mod norm;
+pub(crate) mod proto;
+mod recurrent;
+mod reshape;
 
 use prost::Message;
 
 use self::graph::Graph;
+pub use self::model::{ElementType, OnnxLimits, OnnxModel, OnnxPort};
+pub(crate) use self::{
+    graph::{float, int, ints},
+    model::declared,
+};
 use crate::{Network, Result};
 
 /// How images enter the ONNX graph.
@@ -29,6 +45,11 @@ pub enum ImageLayout {
 pub struct OnnxOptions {
     /// How images enter. Outputs of shape `[height, width, channels]` are channels-last in any case.
     pub input_layout: ImageLayout,
+}
+
+/// The versions of the format and of the operator set that are written.
+pub(crate) fn versions() -> (i64, i64) {
+    (graph::IR_VERSION, graph::OPSET_VERSION)
 }
 
 impl Network {

@@ -17,6 +17,15 @@ pub const LIBRARY_VARIABLE: &str = "EMBERLINE_ONNXRUNTIME";
 /// The folder inside Emberline's home that holds ONNX Runtime libraries, one folder per version.
 const HOME_FOLDER: &str = "onnxruntime";
 
+/// Where a library may be, too: [`look_for_library_in`].
+static ANOTHER_FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Names one more folder where ONNX Runtime's library is looked for, before Emberline's home; for a program that brings the
+/// library along. The environment variable goes before it.
+pub fn look_for_library_in(folder: impl Into<PathBuf>) {
+    *ANOTHER_FOLDER.lock() = Some(folder.into());
+}
+
 /// What the process has loaded. A process can hold one ONNX Runtime and never unloads it.
 static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
@@ -36,7 +45,9 @@ pub(super) fn find_and_load() -> Result<Environment> {
     let beside =
         std::env::current_exe().ok().and_then(|exe| exe.parent().map(libraries_in)).unwrap_or_default();
     let mut problems = Vec::new();
-    for path in beside.into_iter().chain(home_libraries(&home_dir())).chain([system_library()]) {
+    let another = ANOTHER_FOLDER.lock().as_deref().map(libraries_in).unwrap_or_default();
+    for path in another.into_iter().chain(beside).chain(home_libraries(&home_dir())).chain([system_library()])
+    {
         match load_into(&mut loaded, &path) {
             Ok(environment) => return Ok(environment),
             Err(error) => problems.push(error),

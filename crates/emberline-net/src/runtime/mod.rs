@@ -12,7 +12,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-pub use self::{library::LIBRARY_VARIABLE, onnx_runtime::OnnxRuntime, tract::TractRuntime};
+pub use self::{
+    library::{LIBRARY_VARIABLE, look_for_library_in},
+    onnx_runtime::OnnxRuntime,
+    tract::TractRuntime,
+};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// Something that runs ONNX models.

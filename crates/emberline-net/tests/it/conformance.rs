@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Error, GlobalPooling2D, ImageLayout,
-    Layer, LayerNormalization, MultiHeadAttention, Network, NetworkBuilder, OnnxOptions, Padding, Pooling2D,
-    PrepareOptions, Rescaling, Reshape, Tensor, ZeroPadding2D,
+    Activation, BatchNormalization, Conv, Dense, DepthwiseConv, Error, GlobalPooling, ImageLayout, Layer,
+    LayerNormalization, MultiHeadAttention, Network, NetworkBuilder, OnnxOptions, Padding, PrepareOptions,
+    Rescaling, Reshape, Tensor, WindowPooling, ZeroPadding,
 };
 
 use crate::{Tolerance, noise, reference, runtimes, with_noise};
@@ -17,37 +17,40 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
     let mut cases: Vec<(Vec<usize>, Layer)> = Vec::new();
     for padding in [Padding::Valid, Padding::Same, EXPLICIT] {
         for strides in [1, 2, 3] {
-            cases.push((image(), Conv2D::new(5, (3, 2)).strides(strides).padding(padding).into()));
-            cases.push((image(), DepthwiseConv2D::new(3).strides(strides).padding(padding).into()));
-            cases.push((image(), Layer::MaxPooling2D(Pooling2D::new(3).strides(strides).padding(padding))));
+            cases.push((image(), Conv::new_2d(5, (3, 2)).strides(strides).padding(padding).into()));
+            cases.push((image(), DepthwiseConv::new_2d(3).strides(strides).padding(padding).into()));
             cases.push((
                 image(),
-                Layer::AveragePooling2D(Pooling2D::new(3).strides(strides).padding(padding)),
+                Layer::MaxPooling(WindowPooling::new_2d(3).strides(strides).padding(padding)),
+            ));
+            cases.push((
+                image(),
+                Layer::AveragePooling(WindowPooling::new_2d(3).strides(strides).padding(padding)),
             ));
         }
     }
-    let global = |keepdims| GlobalPooling2D { keepdims };
+    let global = |keepdims| GlobalPooling { dimensions: 2, keepdims };
     cases.extend([
-        (image(), Conv2D::new(6, 3).groups(2).padding(Padding::Same).activation(Activation::Relu6).into()),
-        (image(), Conv2D::new(3, (2, 3)).dilation(2).padding(Padding::Same).without_bias().into()),
+        (image(), Conv::new_2d(6, 3).groups(2).padding(Padding::Same).activation(Activation::Relu6).into()),
+        (image(), Conv::new_2d(3, (2, 3)).dilation(2).padding(Padding::Same).without_bias().into()),
         (
             image(),
-            DepthwiseConv2D::new(3).depth_multiplier(2).dilation(2).activation(Activation::Relu).into(),
+            DepthwiseConv::new_2d(3).depth_multiplier(2).dilation(2).activation(Activation::Relu).into(),
         ),
-        (image(), DepthwiseConv2D::new((1, 2)).strides((2, 1)).without_bias().into()),
+        (image(), DepthwiseConv::new_2d((1, 2)).strides((2, 1)).without_bias().into()),
         (vec![9], Dense::new(5).activation(Activation::Softmax).into()),
         (vec![9], Dense::new(5).without_bias().into()),
         (image(), Dense::new(3).activation(Activation::Tanh).into()),
         (image(), BatchNormalization::new(1e-3).into()),
-        (vec![5], BatchNormalization { epsilon: 1e-5, scale: false, center: false }.into()),
+        (vec![5], BatchNormalization { epsilon: 1e-5, scale: false, center: false, axis: -1 }.into()),
         (image(), Rescaling { scale: vec![2.0], offset: vec![-1.0] }.into()),
         (image(), Rescaling { scale: vec![1.0, 2.0, 3.0, 4.0], offset: vec![0.5] }.into()),
         (vec![2], Rescaling { scale: vec![1.0, 2.0], offset: vec![0.5] }.into()),
-        (image(), ZeroPadding2D { top: 1, bottom: 2, left: 3, right: 0 }.into()),
-        (image(), Layer::GlobalAveragePooling2D(global(false))),
-        (image(), Layer::GlobalAveragePooling2D(global(true))),
-        (image(), Layer::GlobalMaxPooling2D(global(false))),
-        (image(), Layer::GlobalMaxPooling2D(global(true))),
+        (image(), ZeroPadding { pads: vec![(1, 2), (3, 0)] }.into()),
+        (image(), Layer::GlobalAveragePooling(global(false))),
+        (image(), Layer::GlobalAveragePooling(global(true))),
+        (image(), Layer::GlobalMaxPooling(global(false))),
+        (image(), Layer::GlobalMaxPooling(global(true))),
         (image(), Layer::Flatten),
         (vec![1, 1, 8], Layer::Flatten),
         (image(), Reshape { shape: vec![4, 6, 7] }.into()),
@@ -81,9 +84,9 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
 fn layers_of_sequences() -> Vec<(Vec<usize>, Layer)> {
     let image = || vec![7, 6, 4];
     vec![
-        (image(), LayerNormalization { epsilon: 1e-6 }.into()),
-        (vec![5, 8], LayerNormalization { epsilon: 1e-3 }.into()),
-        (vec![8], LayerNormalization { epsilon: 1e-5 }.into()),
+        (image(), LayerNormalization::new(1e-6).into()),
+        (vec![5, 8], LayerNormalization::new(1e-3).into()),
+        (vec![8], LayerNormalization::new(1e-5).into()),
         (image(), Layer::LayerScale),
         (vec![5, 8], Layer::LayerScale),
         (vec![5, 8], Dense::new(3).activation(Activation::Gelu).into()),
@@ -94,8 +97,8 @@ fn layers_of_sequences() -> Vec<(Vec<usize>, Layer)> {
         (image(), Reshape { shape: vec![42, 4] }.into()),
         (vec![5, 8], Layer::ClassToken),
         (vec![5, 8], Layer::PositionEmbedding),
-        (vec![5, 8], MultiHeadAttention { heads: 2 }.into()),
-        (vec![5, 8], MultiHeadAttention { heads: 1 }.into()),
+        (vec![5, 8], MultiHeadAttention::new(2, 4).into()),
+        (vec![5, 8], MultiHeadAttention::new(1, 8).into()),
         (vec![5, 8], Layer::TakeToken { index: 0 }),
         (vec![5, 8], Layer::TakeToken { index: 4 }),
     ]
@@ -114,16 +117,19 @@ fn one_layer(shape: &[usize], layer: &Layer) -> Result<Network> {
 fn branches() -> Result<Network> {
     let mut layers = NetworkBuilder::new("branches");
     let image = layers.input("image", [9, 8, 3]);
-    let stem = layers.apply("stem", Conv2D::new(4, 3).padding(Padding::Same).strides(2), image);
+    let stem = layers.apply("stem", Conv::new_2d(4, 3).padding(Padding::Same).strides(2), image);
     let norm = layers.apply("norm", BatchNormalization::new(1e-3), stem);
     let relu = layers.apply("relu", Activation::Relu, norm);
-    let wise = layers.apply("wise", DepthwiseConv2D::new(3).padding(Padding::Same), relu);
+    let wise = layers.apply("wise", DepthwiseConv::new_2d(3).padding(Padding::Same), relu);
     let sum = layers.merge("sum", Layer::Add, &[relu, wise, relu]);
-    let squeeze =
-        layers.apply("squeeze", Layer::GlobalAveragePooling2D(GlobalPooling2D { keepdims: true }), sum);
-    let gate = layers.apply("gate", Conv2D::new(4, 1).activation(Activation::Sigmoid), squeeze);
+    let squeeze = layers.apply(
+        "squeeze",
+        Layer::GlobalAveragePooling(GlobalPooling { keepdims: true, ..Default::default() }),
+        sum,
+    );
+    let gate = layers.apply("gate", Conv::new_2d(4, 1).activation(Activation::Sigmoid), squeeze);
     let gated = layers.merge("gated", Layer::Multiply, &[sum, gate]);
-    let both = layers.merge("both", Layer::Concatenate, &[gated, stem]);
+    let both = layers.merge("both", Layer::Concatenate { axis: -1 }, &[gated, stem]);
     let flat = layers.apply("flat", Layer::Flatten, both);
     let scores = layers.apply("scores", Dense::new(6).activation(Activation::Softmax), flat);
     with_noise(layers.build(&[scores, both])?)
@@ -176,15 +182,15 @@ fn branches_and_several_outputs() -> Result<()> {
 /// A runtime may not take a border of zeros for the padding of the pooling after it, which never wins.
 #[test]
 fn a_border_of_zeros_counts_in_poolings() -> Result<()> {
-    for pooling in [Layer::MaxPooling2D, Layer::AveragePooling2D] {
+    for pooling in [Layer::MaxPooling, Layer::AveragePooling] {
         let mut layers = NetworkBuilder::new("border");
         let image = layers.input("image", [6, 6, 3]);
         // Nothing else is above zero.
         let below = Rescaling { scale: vec![1.0], offset: vec![-2.0] };
         let below = layers.apply("below", below, image);
-        let border = ZeroPadding2D { top: 1, bottom: 1, left: 1, right: 1 };
+        let border = ZeroPadding::symmetric_2d(1);
         let padded = layers.apply("padded", border, below);
-        let pooled = layers.apply("pooled", pooling(Pooling2D::new(3).strides(2)), padded);
+        let pooled = layers.apply("pooled", pooling(WindowPooling::new_2d(3).strides(2)), padded);
         check(&layers.build(&[pooled])?, &noise(&[2, 6, 6, 3], 3)?)?;
     }
     Ok(())
@@ -194,10 +200,14 @@ fn a_border_of_zeros_counts_in_poolings() -> Result<()> {
 fn folded_batch_norms_change_nothing() -> Result<()> {
     let mut layers = NetworkBuilder::new("folding");
     let image = layers.input("image", [6, 6, 3]);
-    let conv = layers.apply("conv", Conv2D::new(4, 3).without_bias(), image);
+    let conv = layers.apply("conv", Conv::new_2d(4, 3).without_bias(), image);
     let norm = layers.apply("norm", BatchNormalization::new(1e-3), conv);
-    let wise = layers.apply("wise", DepthwiseConv2D::new(3).depth_multiplier(2), norm);
-    let norm = layers.apply("norm_2", BatchNormalization { epsilon: 1e-3, scale: false, center: true }, wise);
+    let wise = layers.apply("wise", DepthwiseConv::new_2d(3).depth_multiplier(2), norm);
+    let norm = layers.apply(
+        "norm_2",
+        BatchNormalization { epsilon: 1e-3, scale: false, center: true, axis: -1 },
+        wise,
+    );
     let flat = layers.apply("flat", Layer::Flatten, norm);
     let dense = layers.apply("dense", Dense::new(3), flat);
     let norm = layers.apply("norm_3", BatchNormalization::new(1e-5), dense);

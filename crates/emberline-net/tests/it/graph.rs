@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use emberline_net::{
-    Activation, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer, Network, NetworkBuilder, OnnxOptions,
-    Padding, Pooling, Pooling2D, Tensor,
+    Activation, Conv, Dense, DepthwiseConv, GlobalPooling, Layer, Network, NetworkBuilder, OnnxOptions,
+    Padding, Pooling, Tensor, WindowPooling,
 };
 
 use crate::with_noise;
@@ -13,10 +13,10 @@ use crate::with_noise;
 fn small() -> Result<Network> {
     let mut layers = NetworkBuilder::new("small");
     let image = layers.input("image", [32, 32, 3]);
-    let conv = layers.apply("conv", Conv2D::new(8, 3).strides(2).padding(Padding::Same), image);
+    let conv = layers.apply("conv", Conv::new_2d(8, 3).strides(2).padding(Padding::Same), image);
     let relu = layers.apply("relu", Activation::Relu, conv);
-    let wise = layers.apply("wise", DepthwiseConv2D::new(3).padding(Padding::Same).without_bias(), relu);
-    let pool = layers.apply("pool", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), wise);
+    let wise = layers.apply("wise", DepthwiseConv::new_2d(3).padding(Padding::Same).without_bias(), relu);
+    let pool = layers.apply("pool", Layer::GlobalAveragePooling(GlobalPooling::default()), wise);
     let scores = layers.apply("scores", Dense::new(10), pool);
     Ok(layers.build(&[scores])?)
 }
@@ -37,21 +37,24 @@ fn bad_settings_are_named() -> Result<()> {
         Ok(())
     };
     check(
-        Conv2D::new(4, 9).into(),
+        Conv::new_2d(4, 9).into(),
         "a window of 9 along the height does not fit into 8, the input and its padding",
     )?;
-    check(Conv2D::new(4, 3).groups(2).into(), "3 input channels and 4 filters can't be split into 2 groups")?;
     check(
-        Conv2D::new(4, 3).strides(0).into(),
+        Conv::new_2d(4, 3).groups(2).into(),
+        "3 input channels and 4 filters can't be split into 2 groups",
+    )?;
+    check(
+        Conv::new_2d(4, 3).strides(0).into(),
         "window, stride and dilation along the height must be at least 1, found 3, 0 and 1",
     )?;
     check(
-        Layer::MaxPooling2D(Pooling2D::new(2).padding(Padding::symmetric(2))),
-        "padding must be smaller than the pooling window Pair { height: 2, width: 2 }",
+        Layer::MaxPooling(WindowPooling::new_2d(2).padding(Padding::symmetric(2))),
+        "padding must be smaller than the pooling window [2, 2]",
     )?;
     check(Layer::Add, "takes at least two inputs, found 1")?;
     check(Layer::Dropout { rate: 1.0 }, "Dropout's rate must be in [0, 1), found 1")?;
-    check(Conv2D::new(0, 3).into(), "3 input channels and 0 filters can't be split into 1 groups")?;
+    check(Conv::new_2d(0, 3).into(), "3 input channels and 0 filters can't be split into 1 groups")?;
     check(Dense::new(0).into(), "the output's shape [8, 8, 0] is empty or too large")?;
     check(
         Dense::new(usize::MAX).into(),
@@ -134,5 +137,49 @@ fn digests_tell_weights_apart() -> Result<()> {
     let network = with_noise(small()?)?;
     ensure!(network.weights_digest() == with_noise(small()?)?.weights_digest());
     ensure!(network.cut("wise")?.weights_digest() != network.weights_digest());
+    Ok(())
+}
+
+#[test]
+fn layers_share_weights_only_with_their_equals() -> Result<()> {
+    let build = |units: usize, width: usize| {
+        let mut layers = NetworkBuilder::new("twice");
+        let (first, second) = (layers.input("first", [4]), layers.input("second", [width]));
+        let dense = layers.apply("dense", Dense::new(3), first);
+        let again = layers.apply_again("again", dense, &[second]);
+        let sum = layers.merge("sum", Layer::Add, &[dense, again]);
+        let network = layers.build(&[sum])?;
+        let mut nodes = network.nodes().to_vec();
+        nodes[1].layer = Dense::new(units).into();
+        Network::new("twice", network.inputs().to_vec(), nodes, network.outputs().to_vec())
+    };
+    let network = with_noise(build(3, 4)?)?;
+    ensure!(network.weights().keys().eq(["dense/bias", "dense/kernel"]), "{:?}", network.weights().keys());
+    let alone = with_noise(network.cut("dense")?)?.to_onnx(&OnnxOptions::default())?.len();
+    let both = network.to_onnx(&OnnxOptions::default())?.len();
+    ensure!(both < alone + 200, "{both} bytes for two layers, {alone} for one");
+    let message = build(3, 5).err().context("was built")?.to_string();
+    let expected = "layer `again`: it uses the weights `dense` of layer `dense`, which has other settings or weights of other shapes";
+    ensure!(message.contains(expected), "{message}");
+    Ok(())
+}
+
+/// Volumes go through layers and out again with their axes in place.
+#[test]
+fn inputs_have_up_to_four_axes() -> Result<()> {
+    let mut layers = NetworkBuilder::new("volume");
+    let volume = layers.input("volume", [2, 3, 4, 5]);
+    let turned = layers.apply("turned", Layer::Permute { axes: vec![3, 0, 2, 1] }, volume);
+    let network = layers.build(&[turned])?;
+    let input = crate::noise(&[2, 2, 3, 4, 5], 3)?;
+    let expected = input.permuted(&[0, 4, 1, 3, 2])?;
+    for runtime in crate::runtimes()? {
+        let prepared = runtime
+            .prepare(&network.to_onnx(&OnnxOptions::default())?, &emberline_net::PrepareOptions::default())?;
+        crate::Tolerance::Exact.check(runtime.name(), &prepared.run(&[input.view()])?[0], &expected)?;
+    }
+    let mut layers = NetworkBuilder::new("more");
+    let input = layers.input("more", [1, 2, 3, 4, 5]);
+    ensure!(layers.build(&[input]).is_err());
     Ok(())
 }

@@ -1,9 +1,14 @@
 //! The tests of this crate: graphs, files, and one conformance suite that every runtime passes.
 
+mod allocations;
 mod conformance;
+mod foreign;
 mod graph;
 mod h5;
+mod keras;
+mod keras_damage;
 mod library;
+mod mutate;
 mod pth;
 mod pytorch;
 mod reference;

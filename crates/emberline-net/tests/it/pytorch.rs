@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer, Network,
-    NetworkBuilder, OnnxOptions, Padding, Pooling2D, PrepareOptions, Tensor,
+    Activation, BatchNormalization, Conv, Dense, DepthwiseConv, GlobalPooling, Layer, Network,
+    NetworkBuilder, OnnxOptions, Padding, PrepareOptions, Tensor, WindowPooling,
     pth::{Limits, parse_state_dict},
 };
 
@@ -15,28 +15,28 @@ fn block() -> Result<Network> {
     let norm = || BatchNormalization::new(1e-5);
     let mut layers = NetworkBuilder::new("block");
     let image = layers.input("image", [17, 13, 3]);
-    let stem = Conv2D::new(8, 3).strides(2).padding(Padding::symmetric(1)).without_bias();
+    let stem = Conv::new_2d(8, 3).strides(2).padding(Padding::symmetric(1)).without_bias();
     let stem = layers.apply("stem", stem, image);
     let stem = layers.apply("stem_bn", norm(), stem);
     let stem = layers.apply("stem_relu", Activation::Relu6, stem);
-    let expand = layers.apply("expand", Conv2D::new(16, 1).without_bias(), stem);
+    let expand = layers.apply("expand", Conv::new_2d(16, 1).without_bias(), stem);
     let expand = layers.apply("expand_bn", norm(), expand);
     let expand = layers.apply("expand_swish", Activation::Swish, expand);
-    let wise = DepthwiseConv2D::new(5).padding(Padding::symmetric(2)).without_bias();
+    let wise = DepthwiseConv::new_2d(5).padding(Padding::symmetric(2)).without_bias();
     let wise = layers.apply("depthwise", wise, expand);
     let wise = layers.apply("depthwise_bn", norm(), wise);
     let wise = layers.apply("depthwise_swish", Activation::HardSwish, wise);
-    let mean = Layer::GlobalAveragePooling2D(GlobalPooling2D { keepdims: true });
+    let mean = Layer::GlobalAveragePooling(GlobalPooling { keepdims: true, ..Default::default() });
     let gate = layers.apply("mean", mean, wise);
-    let gate = layers.apply("squeeze", Conv2D::new(4, 1).activation(Activation::Relu), gate);
-    let gate = layers.apply("excite", Conv2D::new(16, 1).activation(Activation::Sigmoid), gate);
+    let gate = layers.apply("squeeze", Conv::new_2d(4, 1).activation(Activation::Relu), gate);
+    let gate = layers.apply("excite", Conv::new_2d(16, 1).activation(Activation::Sigmoid), gate);
     let gated = layers.merge("gated", Layer::Multiply, &[wise, gate]);
-    let project = layers.apply("project", Conv2D::new(8, 1).without_bias(), gated);
+    let project = layers.apply("project", Conv::new_2d(8, 1).without_bias(), gated);
     let project = layers.apply("project_bn", norm(), project);
     let sum = layers.merge("sum", Layer::Add, &[stem, project]);
-    let pooling = Pooling2D::new(3).strides(2).padding(Padding::symmetric(1));
-    let pool = layers.apply("pool", Layer::MaxPooling2D(pooling), sum);
-    let mean = layers.apply("features", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), pool);
+    let pooling = WindowPooling::new_2d(3).strides(2).padding(Padding::symmetric(1));
+    let pool = layers.apply("pool", Layer::MaxPooling(pooling), sum);
+    let mean = layers.apply("features", Layer::GlobalAveragePooling(GlobalPooling::default()), pool);
     let scores = layers.apply("classifier", Dense::new(5).activation(Activation::Softmax), mean);
     Ok(layers.build(&[scores])?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use emberline_net::{Activation, Layer, Network, Node, Padding, Pair, Tensor};
+use emberline_net::{Activation, Layer, Network, Node, Padding, Tensor};
 
 /// The outputs for one sample.
 pub(crate) fn evaluate(network: &Network, sample: &Tensor) -> Result<Vec<Tensor>> {
@@ -20,7 +20,7 @@ fn layer(network: &Network, node: &Node, inputs: &[&Tensor]) -> Result<Tensor> {
     let x = inputs[0];
     let shape = &network.shapes()[&node.name];
     Ok(match &node.layer {
-        Layer::Conv2D(_) | Layer::DepthwiseConv2D(_) | Layer::Dense(_) => weighted(network, node, x, shape)?,
+        Layer::Conv(_) | Layer::DepthwiseConv(_) | Layer::Dense(_) => weighted(network, node, x, shape)?,
         Layer::BatchNormalization(_) | Layer::Rescaling(_) => per_channel(network, node, x)?,
         Layer::Activation(function) => activation(*function, x)?,
         Layer::LayerNormalization(l) => layer_normalization(network, node, x, l.epsilon)?,
@@ -39,10 +39,10 @@ fn layer(network: &Network, node: &Node, inputs: &[&Tensor]) -> Result<Tensor> {
             Tensor::new(shape.clone(), x.data()[index * width..][..width].to_vec())?
         }
         Layer::MultiHeadAttention(l) => attention(network, node, x, l.heads)?,
-        Layer::ZeroPadding2D(_) | Layer::MaxPooling2D(_) | Layer::AveragePooling2D(_) => {
+        Layer::ZeroPadding(_) | Layer::MaxPooling(_) | Layer::AveragePooling(_) => {
             windowed(&node.layer, x, shape)?
         }
-        Layer::GlobalAveragePooling2D(_) | Layer::GlobalMaxPooling2D(_) => global(&node.layer, x, shape)?,
+        Layer::GlobalAveragePooling(_) | Layer::GlobalMaxPooling(_) => global(&node.layer, x, shape)?,
         Layer::Flatten | Layer::Reshape(_) | Layer::Dropout { .. } => x.clone().reshaped(shape.clone())?,
         Layer::Add | Layer::Multiply => {
             let add = matches!(node.layer, Layer::Add);
@@ -52,7 +52,7 @@ fn layer(network: &Network, node: &Node, inputs: &[&Tensor]) -> Result<Tensor> {
             });
             Tensor::new(shape.clone(), values.collect())?
         }
-        Layer::Concatenate => {
+        Layer::Concatenate { axis: -1 } => {
             let pixels = shape.iter().product::<usize>() / shape.last().unwrap_or(&1);
             let row = |input: &Tensor, pixel: usize| {
                 let channels = input.data().len() / pixels;
@@ -74,25 +74,25 @@ fn weighted(network: &Network, node: &Node, x: &Tensor, shape: &[usize]) -> Resu
     let kernel = weight(network, node, "kernel").unwrap_or_default();
     let channels = *x.shape().last().unwrap_or(&1);
     let (sum, function) = match &node.layer {
-        Layer::Conv2D(l) => {
+        Layer::Conv(l) => {
             let (depth, per_group) = (channels / l.groups, l.filters / l.groups);
             let product = |&(k, row, column): &Pixel, c: usize, o: usize| {
                 let value = at(x, row, column, o / per_group * depth + c);
                 f64::from(value) * f64::from(kernel[(k * depth + c) * l.filters + o])
             };
             let at_pixel = |pixel: &Pixel, o: usize| (0..depth).map(|c| product(pixel, c, o)).sum::<f64>();
-            let slide = Slide::new(l.kernel, l.strides, l.dilation, l.padding);
+            let slide = Slide::new(&l.kernel, &l.strides, &l.dilation, l.padding);
             (
                 slide.map(x, shape, &|window, o| window.iter().map(|pixel| at_pixel(pixel, o)).sum())?,
                 l.activation,
             )
         }
-        Layer::DepthwiseConv2D(l) => {
+        Layer::DepthwiseConv(l) => {
             let product = |&(k, row, column): &Pixel, o: usize| {
                 let value = at(x, row, column, o / l.depth_multiplier);
                 f64::from(value) * f64::from(kernel[k * channels * l.depth_multiplier + o])
             };
-            let slide = Slide::new(l.kernel, l.strides, l.dilation, l.padding);
+            let slide = Slide::new(&l.kernel, &l.strides, &l.dilation, l.padding);
             (
                 slide.map(x, shape, &|window, o| window.iter().map(|pixel| product(pixel, o)).sum())?,
                 l.activation,
@@ -194,20 +194,22 @@ fn attention(network: &Network, node: &Node, x: &Tensor, heads: usize) -> Result
 /// Layers without weights that look through windows.
 fn windowed(layer: &Layer, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let slide = match layer {
-        Layer::MaxPooling2D(l) | Layer::AveragePooling2D(l) => {
-            Slide::new(l.window, l.strides, 1.into(), l.padding)
+        Layer::MaxPooling(l) | Layer::AveragePooling(l) => {
+            Slide::new(&l.window, &l.strides, &[1, 1], l.padding)
         }
-        Layer::ZeroPadding2D(l) => {
-            let (top, bottom, left, right) = (l.top, l.bottom, l.left, l.right);
-            Slide::new(1.into(), 1.into(), 1.into(), Padding::Explicit { top, bottom, left, right })
+        Layer::ZeroPadding(l) => {
+            let [(top, bottom), (left, right)] = l.pads[..] else {
+                bail!("a border of an image has two axes")
+            };
+            Slide::new(&[1, 1], &[1, 1], &[1, 1], Padding::Explicit { top, bottom, left, right })
         }
         other => bail!("{other:?} has no window"),
     };
     slide.map(x, shape, &|window, c| {
         let values = window.iter().map(|&(_, row, column)| f64::from(at(x, row, column, c)));
         match layer {
-            Layer::MaxPooling2D(_) => values.fold(f64::NEG_INFINITY, f64::max),
-            Layer::AveragePooling2D(_) => values.sum::<f64>() / window.len() as f64,
+            Layer::MaxPooling(_) => values.fold(f64::NEG_INFINITY, f64::max),
+            Layer::AveragePooling(_) => values.sum::<f64>() / window.len() as f64,
             _ => values.sum(),
         }
     })
@@ -219,7 +221,7 @@ fn global(layer: &Layer, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let of_channel = |c: usize| {
         let values = x.data().iter().skip(c).step_by(channels).map(|&v| f64::from(v));
         match layer {
-            Layer::GlobalMaxPooling2D(_) => values.fold(f64::NEG_INFINITY, f64::max) as f32,
+            Layer::GlobalMaxPooling(_) => values.fold(f64::NEG_INFINITY, f64::max) as f32,
             _ => (values.sum::<f64>() / pixels as f64) as f32,
         }
     };
@@ -229,6 +231,12 @@ fn global(layer: &Layer, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
 /// Where in its window a pixel is, and its row and column in the image.
 type Pixel = (usize, usize, usize);
 
+#[derive(Clone, Copy)]
+struct Pair {
+    height: usize,
+    width: usize,
+}
+
 struct Slide {
     size: Pair,
     strides: Pair,
@@ -237,8 +245,9 @@ struct Slide {
 }
 
 impl Slide {
-    fn new(size: Pair, strides: Pair, dilation: Pair, padding: Padding) -> Self {
-        Self { size, strides, dilation, padding }
+    fn new(size: &[usize], strides: &[usize], dilation: &[usize], padding: Padding) -> Self {
+        let pair = |sizes: &[usize]| Pair { height: sizes[0], width: sizes[1] };
+        Self { size: pair(size), strides: pair(strides), dilation: pair(dilation), padding }
     }
 
     /// Calls `f` for every output pixel and channel with the window's pixels inside the image.
@@ -256,6 +265,7 @@ impl Slide {
                 same(width, size.width, strides.width, dilation.width),
             ),
             Padding::Explicit { top, left, .. } => (top, left),
+            Padding::Causal => bail!("causal padding is for sequences"),
         };
         let mut data = Vec::new();
         for pixel in 0..output[0] * output[1] {

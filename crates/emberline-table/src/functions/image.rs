@@ -90,7 +90,7 @@ impl ImageSide {
 }
 
 /// Calls `each` for every row with its image, in order; `Ok(None)` where the image is null. Collects reasons.
-fn for_each_image(
+pub(super) fn for_each_image(
     images: &ImageInput,
     options: &DecodeOptions,
     mut each: impl FnMut(usize, Option<PixelSource>) -> Result<(), String>,

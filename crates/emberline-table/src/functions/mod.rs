@@ -2,11 +2,15 @@
 
 mod decode_predictions;
 mod image;
+mod image_tensor;
+mod model;
 mod network;
 mod pipeline;
 
 pub use decode_predictions::{Class, DecodePredictions};
 pub use image::{ImageDecode, ImageDigest, ImageEncode, ImageResize, ImageSide, Side};
+pub use image_tensor::{ImageTensor, PixelChannels, TensorImage};
+pub use model::ModelFunction;
 pub use network::NetworkFunction;
 pub use pipeline::PipelineFunction;
 
@@ -25,6 +29,9 @@ pub(crate) const KINDS: &[(&str, Rebuild)] = &[
     (network::KIND, network::rebuild),
     (decode_predictions::KIND, decode_predictions::rebuild),
     (pipeline::KIND, pipeline::rebuild),
+    (model::KIND, model::rebuild),
+    (image_tensor::TENSOR, image_tensor::rebuild_tensor),
+    (image_tensor::IMAGE, image_tensor::rebuild_image),
     (image::DECODE, image::rebuild_decode),
     (image::RESIZE, image::rebuild_resize),
     (image::ENCODE, image::rebuild_encode),

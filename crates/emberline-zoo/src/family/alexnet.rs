@@ -3,7 +3,7 @@
 //! Definition and names of layers: `torchvision/models/alexnet.py`. Its adaptive pooling changes nothing at the 224 pixels
 //! that its weights were trained on, and is left out.
 
-use emberline_net::{Activation, Conv2D, Dense, Layer, Padding, Pooling2D};
+use emberline_net::{Activation, Conv, Dense, Layer, Padding, WindowPooling};
 
 use super::{Blueprint, Origin, layers::Layers};
 use crate::Result;
@@ -31,10 +31,10 @@ pub(super) fn build(name: &str, side: usize, classes: usize) -> Result<Blueprint
     for (index, step) in FEATURES.iter().enumerate() {
         let layer: Layer = match *step {
             Step::Conv { filters, kernel, stride, padding } => {
-                Conv2D::new(filters, kernel).strides(stride).padding(Padding::symmetric(padding)).into()
+                Conv::new_2d(filters, kernel).strides(stride).padding(Padding::symmetric(padding)).into()
             }
             Step::Relu => Activation::Relu.into(),
-            Step::Pool => Layer::MaxPooling2D(Pooling2D::new(3).strides(2)),
+            Step::Pool => Layer::MaxPooling(WindowPooling::new_2d(3).strides(2)),
         };
         x = layers.apply(&format!("features.{index}"), layer, x);
     }

@@ -5,7 +5,7 @@
 //! TensorFlow's TPU repository. Both name layers as Keras does and pad by TensorFlow's `SAME` rule.
 
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, DepthwiseConv2D, Layer, NodeId, Padding, Rescaling, Reshape,
+    Activation, BatchNormalization, Conv, DepthwiseConv, Layer, NodeId, Padding, Rescaling, Reshape,
 };
 
 use super::{Blueprint, Origin, keras_norm, layers::Layers, rounded_filters};
@@ -64,7 +64,7 @@ impl EfficientNet {
         let (mut layers, image) = Layers::new(name, self.origin(), side);
         let mut x = if self.lite { image } else { normalised(&mut layers, image) };
         let stem_filters = if self.lite { STEM_FILTERS } else { self.filters(STEM_FILTERS) };
-        let stem = Conv2D::new(stem_filters, 3).strides(2).padding(Padding::Same).without_bias();
+        let stem = Conv::new_2d(stem_filters, 3).strides(2).padding(Padding::Same).without_bias();
         x = layers.named("_conv_stem", "stem_conv", stem, x);
         x = layers.named("_bn0", "stem_bn", keras_norm(), x);
         x = layers.apply("stem_activation", self.activation(), x);
@@ -93,7 +93,7 @@ impl EfficientNet {
         }
 
         let head_filters = if self.lite { HEAD_FILTERS } else { self.filters(HEAD_FILTERS) };
-        let top = Conv2D::new(head_filters, 1).without_bias();
+        let top = Conv::new_2d(head_filters, 1).without_bias();
         let top = layers.named("_conv_head", "top_conv", top, x);
         let top = layers.named("_bn1", "top_bn", keras_norm(), top);
         let top = layers.apply("top_activation", self.activation(), top);
@@ -124,8 +124,11 @@ fn normalised(layers: &mut Layers, image: NodeId) -> NodeId {
     let scaled = Rescaling { scale: vec![1.0 / 255.0], offset: vec![0.0] };
     let x = layers.apply("rescaling", scaled, image);
     // Keras' `Normalization`: (x - mean) / sqrt(variance).
-    let x =
-        layers.apply("normalization", BatchNormalization { epsilon: 0.0, scale: false, center: false }, x);
+    let x = layers.apply(
+        "normalization",
+        BatchNormalization { epsilon: 0.0, scale: false, center: false, axis: -1 },
+        x,
+    );
     let scale = ROOT_DEVIATIONS.map(|deviation| (1.0 / deviation.sqrt()) as f32);
     layers.apply("rescaling_1", Rescaling { scale: scale.to_vec(), offset: vec![0.0] }, x)
 }
@@ -153,12 +156,12 @@ impl Block {
         let module = |part: &str| format!("{}.{part}", self.module);
         let mut x = input;
         if self.expands {
-            let conv = Conv2D::new(self.expanded, 1).without_bias();
+            let conv = Conv::new_2d(self.expanded, 1).without_bias();
             x = layers.named(&module("_expand_conv"), &name("expand_conv"), conv, x);
             x = layers.named(&module("_bn0"), &name("expand_bn"), keras_norm(), x);
             x = layers.apply(&name("expand_activation"), self.activation, x);
         }
-        let conv = DepthwiseConv2D::new(self.kernel).strides(self.stride);
+        let conv = DepthwiseConv::new_2d(self.kernel).strides(self.stride);
         let conv = conv.padding(Padding::Same).without_bias();
         x = layers.named(&module("_depthwise_conv"), &name("dwconv"), conv, x);
         x = layers.named(&module("_bn1"), &name("bn"), keras_norm(), x);
@@ -166,13 +169,13 @@ impl Block {
         if let Some(squeezed) = self.squeezed {
             let mut gate = layers.mean(&name("se_squeeze"), x);
             gate = layers.apply(&name("se_reshape"), Reshape { shape: vec![1, 1, self.expanded] }, gate);
-            let reduce = Conv2D::new(squeezed, 1).activation(self.activation);
+            let reduce = Conv::new_2d(squeezed, 1).activation(self.activation);
             gate = layers.apply(&name("se_reduce"), reduce, gate);
-            let expand = Conv2D::new(self.expanded, 1).activation(Activation::Sigmoid);
+            let expand = Conv::new_2d(self.expanded, 1).activation(Activation::Sigmoid);
             gate = layers.apply(&name("se_expand"), expand, gate);
             x = layers.merge(&name("se_excite"), Layer::Multiply, &[x, gate]);
         }
-        let conv = Conv2D::new(self.filters, 1).without_bias();
+        let conv = Conv::new_2d(self.filters, 1).without_bias();
         x = layers.named(&module("_project_conv"), &name("project_conv"), conv, x);
         x = layers.named(&module("_bn2"), &name("project_bn"), keras_norm(), x);
         if self.skips {

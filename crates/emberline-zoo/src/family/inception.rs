@@ -4,7 +4,7 @@
 //! here as Keras numbers them in a new session. torchvision's network of that name pads its average poolings with zeros
 //! that count, so that Keras' weights and its own are for different networks.
 
-use emberline_net::{Activation, BatchNormalization, Conv2D, Layer, NodeId, Padding, Pair, Pooling2D};
+use emberline_net::{Activation, BatchNormalization, Layer, NodeId, Padding, WindowPooling};
 
 use super::{Blueprint, Origin, layers::Layers};
 use crate::Result;
@@ -35,11 +35,15 @@ pub(super) fn build(name: &str, side: usize, classes: usize) -> Result<Blueprint
     for (filters, kernel, stride, padding) in
         [(32, 3, 2, Padding::Valid), (32, 3, 1, Padding::Valid), (64, 3, 1, Padding::Same)]
     {
-        x = conv(&mut layers, Conv2D::new(filters, kernel).strides(stride).padding(padding), x);
+        x = conv(
+            &mut layers,
+            emberline_net::Conv::new_2d(filters, kernel).strides(stride).padding(padding),
+            x,
+        );
     }
     x = max(&mut layers, x);
     for (filters, kernel) in [(80, 1), (192, 3)] {
-        x = conv(&mut layers, Conv2D::new(filters, kernel), x);
+        x = conv(&mut layers, emberline_net::Conv::new_2d(filters, kernel), x);
     }
     x = max(&mut layers, x);
     for (number, block) in [wide(32), wide(64), wide(64)].iter().enumerate() {
@@ -101,14 +105,18 @@ fn mixed(layers: &mut Layers, name: &str, block: Block<'_>, input: NodeId) -> No
         let mut x = input;
         for step in *branch {
             x = match *step {
-                Conv(filters, height, width) => {
-                    conv(layers, Conv2D::new(filters, (height, width)).padding(Padding::Same), x)
+                Conv(filters, height, width) => conv(
+                    layers,
+                    emberline_net::Conv::new_2d(filters, (height, width)).padding(Padding::Same),
+                    x,
+                ),
+                Halve(filters, kernel) => {
+                    conv(layers, emberline_net::Conv::new_2d(filters, kernel).strides(2), x)
                 }
-                Halve(filters, kernel) => conv(layers, Conv2D::new(filters, kernel).strides(2), x),
                 Mean => {
-                    let pool = Pooling2D::new(3).strides(1).padding(Padding::Same);
+                    let pool = WindowPooling::new_2d(3).strides(1).padding(Padding::Same);
                     let name = layers.auto("average_pooling2d");
-                    layers.apply(&name, Layer::AveragePooling2D(pool), x)
+                    layers.apply(&name, Layer::AveragePooling(pool), x)
                 }
                 Max => max(layers, x),
                 Fork(name) => fork(layers, name, x),
@@ -116,27 +124,28 @@ fn mixed(layers: &mut Layers, name: &str, block: Block<'_>, input: NodeId) -> No
         }
         outputs.push(x);
     }
-    layers.merge(name, Layer::Concatenate, &outputs)
+    layers.merge(name, Layer::Concatenate { axis: -1 }, &outputs)
 }
 
 fn fork(layers: &mut Layers, name: Option<&str>, input: NodeId) -> NodeId {
-    let sides = [Pair::from((1, 3)), Pair::from((3, 1))];
-    let sides = sides.map(|kernel| conv(layers, Conv2D::new(384, kernel).padding(Padding::Same), input));
+    let sides = [(1, 3), (3, 1)];
+    let sides = sides
+        .map(|kernel| conv(layers, emberline_net::Conv::new_2d(384, kernel).padding(Padding::Same), input));
     let name = name.map_or_else(|| layers.auto("concatenate"), str::to_owned);
-    layers.merge(&name, Layer::Concatenate, &sides)
+    layers.merge(&name, Layer::Concatenate { axis: -1 }, &sides)
 }
 
 fn max(layers: &mut Layers, input: NodeId) -> NodeId {
     let name = layers.auto("max_pooling2d");
-    layers.apply(&name, Layer::MaxPooling2D(Pooling2D::new(3).strides(2)), input)
+    layers.apply(&name, Layer::MaxPooling(WindowPooling::new_2d(3).strides(2)), input)
 }
 
 /// A convolution, its normalisation and its activation.
-fn conv(layers: &mut Layers, conv: Conv2D, input: NodeId) -> NodeId {
+fn conv(layers: &mut Layers, conv: emberline_net::Conv, input: NodeId) -> NodeId {
     let [conv_name, norm_name, activation_name] =
         ["conv2d", "batch_normalization", "activation"].map(|kind| layers.auto(kind));
     let x = layers.apply(&conv_name, conv.without_bias(), input);
-    let norm = BatchNormalization { epsilon: 1e-3, scale: false, center: true };
+    let norm = BatchNormalization { epsilon: 1e-3, scale: false, center: true, axis: -1 };
     let x = layers.apply(&norm_name, norm, x);
     layers.apply(&activation_name, Activation::Relu, x)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use emberline_net::{Activation, Dense, GlobalPooling2D, Layer, NetworkBuilder, NodeId};
+use emberline_net::{Activation, Dense, GlobalPooling, Layer, NetworkBuilder, NodeId};
 
 use super::{Blueprint, Origin};
 use crate::Result;
@@ -87,7 +87,7 @@ impl Layers {
 
     /// The mean of every channel as a vector.
     pub(super) fn mean(&mut self, name: &str, input: NodeId) -> NodeId {
-        self.apply(name, Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), input)
+        self.apply(name, Layer::GlobalAveragePooling(GlobalPooling::default()), input)
     }
 
     /// A dense classifier, whose weights stand under `module`: `logits`, and their softmax `predictions`.

@@ -4,7 +4,7 @@
 //! Definitions: `keras/src/applications/mobilenet.py`, `mobilenet_v2.py` and `mobilenet_v3.py`.
 
 use emberline_net::{
-    Activation, Conv2D, DepthwiseConv2D, GlobalPooling2D, Layer, NodeId, Padding, Rescaling, Reshape,
+    Activation, Conv, DepthwiseConv, GlobalPooling, Layer, NodeId, Padding, Rescaling, Reshape,
 };
 
 use super::{Blueprint, Origin, keras_norm, layers::Layers, rounded_filters};
@@ -40,7 +40,7 @@ const BLOCKS_V1: [(usize, usize); 13] = [
 ];
 
 fn v1(mut layers: Layers, image: NodeId, classes: usize) -> Result<Blueprint> {
-    let conv = Conv2D::new(32, 3).strides(2).padding(Padding::Same).without_bias();
+    let conv = Conv::new_2d(32, 3).strides(2).padding(Padding::Same).without_bias();
     let mut x = layers.apply("conv1", conv, image);
     x = layers.apply("conv1_bn", keras_norm(), x);
     x = layers.apply("conv1_relu", Activation::Relu6, x);
@@ -50,18 +50,18 @@ fn v1(mut layers: Layers, image: NodeId, classes: usize) -> Result<Blueprint> {
             1 => Padding::Same,
             _ => Padding::Explicit { top: 0, bottom: 1, left: 0, right: 1 },
         };
-        let wise = DepthwiseConv2D::new(3).strides(stride).padding(padding).without_bias();
+        let wise = DepthwiseConv::new_2d(3).strides(stride).padding(padding).without_bias();
         x = layers.apply(&format!("conv_dw_{number}"), wise, x);
         x = layers.apply(&format!("conv_dw_{number}_bn"), keras_norm(), x);
         x = layers.apply(&format!("conv_dw_{number}_relu"), Activation::Relu6, x);
-        x = layers.apply(&format!("conv_pw_{number}"), Conv2D::new(filters, 1).without_bias(), x);
+        x = layers.apply(&format!("conv_pw_{number}"), Conv::new_2d(filters, 1).without_bias(), x);
         x = layers.apply(&format!("conv_pw_{number}_bn"), keras_norm(), x);
         x = layers.apply(&format!("conv_pw_{number}_relu"), Activation::Relu6, x);
     }
     x = layers.mean("global_average_pooling2d", x);
     x = layers.apply("reshape_1", Reshape { shape: vec![1, 1, 1024] }, x);
     x = layers.apply("dropout", Layer::Dropout { rate: DROPOUT_V1 }, x);
-    x = layers.apply("conv_preds", Conv2D::new(classes, 1), x);
+    x = layers.apply("conv_preds", Conv::new_2d(classes, 1), x);
     x = layers.apply("reshape_2", Reshape { shape: vec![classes] }, x);
     layers.predicted(x)
 }
@@ -85,7 +85,7 @@ const STAGES_V2: [(usize, usize, usize, usize); 7] = [
 ];
 
 fn v2(mut layers: Layers, image: NodeId, classes: usize) -> Result<Blueprint> {
-    let conv = Conv2D::new(32, 3).strides(2).padding(Padding::Same).without_bias();
+    let conv = Conv::new_2d(32, 3).strides(2).padding(Padding::Same).without_bias();
     let mut x = layers.apply("Conv1", conv, image);
     x = layers.apply("bn_Conv1", keras_norm(), x);
     x = layers.apply("Conv1_relu", Activation::Relu6, x);
@@ -110,7 +110,7 @@ fn v2(mut layers: Layers, image: NodeId, classes: usize) -> Result<Blueprint> {
             number += 1;
         }
     }
-    x = layers.apply("Conv_1", Conv2D::new(1280, 1).without_bias(), x);
+    x = layers.apply("Conv_1", Conv::new_2d(1280, 1).without_bias(), x);
     x = layers.apply("Conv_1_bn", keras_norm(), x);
     x = layers.apply("out_relu", Activation::Relu6, x);
     x = layers.mean("global_average_pooling2d", x);
@@ -140,7 +140,7 @@ const BLOCKS_V3: [(f64, usize, usize, usize, bool, Activation); 15] = [
 fn v3_large(mut layers: Layers, image: NodeId, classes: usize) -> Result<Blueprint> {
     let to_unit = Rescaling { scale: vec![1.0 / 127.5], offset: vec![-1.0] };
     let mut x = layers.apply("rescaling", to_unit, image);
-    let conv = Conv2D::new(16, 3).strides(2).padding(Padding::Same).without_bias();
+    let conv = Conv::new_2d(16, 3).strides(2).padding(Padding::Same).without_bias();
     x = layers.apply("conv", conv, x);
     x = layers.apply("conv_bn", keras_norm(), x);
     x = unnamed(&mut layers, Activation::HardSwish, x);
@@ -159,15 +159,15 @@ fn v3_large(mut layers: Layers, image: NodeId, classes: usize) -> Result<Bluepri
         });
         channels = filters;
     }
-    x = layers.apply("conv_1", Conv2D::new(6 * channels, 1).without_bias(), x);
+    x = layers.apply("conv_1", Conv::new_2d(6 * channels, 1).without_bias(), x);
     x = layers.apply("conv_1_bn", keras_norm(), x);
     x = unnamed(&mut layers, Activation::HardSwish, x);
     x = layers.mean("global_average_pooling2d", x);
     x = layers.apply("reshape", Reshape { shape: vec![1, 1, 6 * channels] }, x);
-    x = layers.apply("conv_2", Conv2D::new(1280, 1), x);
+    x = layers.apply("conv_2", Conv::new_2d(1280, 1), x);
     x = unnamed(&mut layers, Activation::HardSwish, x);
     x = layers.apply("dropout", Layer::Dropout { rate: DROPOUT_V3 }, x);
-    x = layers.apply("logits", Conv2D::new(classes, 1), x);
+    x = layers.apply("logits", Conv::new_2d(classes, 1), x);
     x = layers.apply("flatten", Layer::Flatten, x);
     layers.predicted(x)
 }
@@ -194,15 +194,15 @@ impl Residual {
     ) -> NodeId {
         let mut x = input;
         if self.expanded != channels {
-            let conv = Conv2D::new(self.expanded, 1).without_bias();
+            let conv = Conv::new_2d(self.expanded, 1).without_bias();
             x = self.part(layers, "expand", conv.into(), x, name);
         }
-        let wise = DepthwiseConv2D::new(self.kernel).strides(self.stride);
+        let wise = DepthwiseConv::new_2d(self.kernel).strides(self.stride);
         x = self.part(layers, "depthwise", wise.padding(Padding::Same).without_bias().into(), x, name);
         if self.excites {
             x = self.excited(layers, &format!("{prefix}squeeze_excite_"), x);
         }
-        let conv = Conv2D::new(self.filters, 1).without_bias();
+        let conv = Conv::new_2d(self.filters, 1).without_bias();
         let project = name(layers, "project", "");
         x = layers.apply(&project, conv, x);
         let norm = name(layers, "project", "bn");
@@ -232,12 +232,12 @@ impl Residual {
 
     fn excited(&self, layers: &mut Layers, prefix: &str, input: NodeId) -> NodeId {
         let name = |part: &str| format!("{prefix}{part}");
-        let mean = Layer::GlobalAveragePooling2D(GlobalPooling2D { keepdims: true });
+        let mean = Layer::GlobalAveragePooling(GlobalPooling { keepdims: true, ..Default::default() });
         let mut gate = layers.apply(&name("avg_pool"), mean, input);
         let squeezed = rounded_filters(self.expanded as f64 * 0.25);
-        gate = layers.apply(&name("conv"), Conv2D::new(squeezed, 1), gate);
+        gate = layers.apply(&name("conv"), Conv::new_2d(squeezed, 1), gate);
         gate = layers.apply(&name("relu"), Activation::Relu, gate);
-        gate = layers.apply(&name("conv_1"), Conv2D::new(self.expanded, 1), gate);
+        gate = layers.apply(&name("conv_1"), Conv::new_2d(self.expanded, 1), gate);
         // Keras writes the hard sigmoid as a sum, an activation without a name, and a product.
         layers.auto("re_lu");
         gate = layers.apply(&name("hard_sigmoid"), Activation::HardSigmoid, gate);

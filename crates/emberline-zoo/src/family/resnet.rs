@@ -6,7 +6,7 @@
 //! 1e-5. So the weights of one make no sense in the other.
 
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, Layer, NodeId, Padding, Pooling2D, ZeroPadding2D,
+    Activation, BatchNormalization, Conv, Layer, NodeId, Padding, WindowPooling, ZeroPadding,
 };
 
 use super::{Blueprint, Origin, layers::Layers};
@@ -50,28 +50,28 @@ impl ResNet {
     pub(super) fn build(&self, name: &str, side: usize, classes: usize) -> Result<Blueprint> {
         let (mut layers, image) = Layers::new(name, self.form.origin(), side);
         let form = self.form;
-        let stem = Conv2D::new(64, 7).strides(2).padding(Padding::symmetric(3));
-        let pool = Pooling2D::new(3).strides(2);
+        let stem = Conv::new_2d(64, 7).strides(2).padding(Padding::symmetric(3));
+        let pool = WindowPooling::new_2d(3).strides(2);
         let mut x = match form {
             Form::TorchvisionBasic => {
                 let x = layers.apply("conv1", stem.without_bias(), image);
                 let x = layers.apply("bn1", form.norm(), x);
                 let x = layers.apply("relu", Activation::Relu, x);
-                layers.apply("maxpool", Layer::MaxPooling2D(pool.padding(Padding::symmetric(1))), x)
+                layers.apply("maxpool", Layer::MaxPooling(pool.padding(Padding::symmetric(1))), x)
             }
             Form::KerasV2 => {
                 let x = layers.apply("conv1_conv", stem, image);
                 // Values below zero lose against this border, so it is not the pooling's own.
-                let border = ZeroPadding2D { top: 1, bottom: 1, left: 1, right: 1 };
+                let border = ZeroPadding::symmetric_2d(1);
                 let x = layers.apply("pool1_pad", border, x);
-                layers.apply("pool1_pool", Layer::MaxPooling2D(pool), x)
+                layers.apply("pool1_pool", Layer::MaxPooling(pool), x)
             }
             Form::Keras | Form::Torchvision => {
                 let stem = if form == Form::Keras { stem } else { stem.without_bias() };
                 let x = layers.named("conv1", "conv1_conv", stem, image);
                 let x = layers.named("bn1", "conv1_bn", form.norm(), x);
                 let x = layers.apply("conv1_relu", Activation::Relu, x);
-                layers.apply("pool1_pool", Layer::MaxPooling2D(pool.padding(Padding::symmetric(1))), x)
+                layers.apply("pool1_pool", Layer::MaxPooling(pool.padding(Padding::symmetric(1))), x)
             }
         };
         for (stage, &blocks) in self.blocks.iter().enumerate() {
@@ -128,10 +128,10 @@ impl Block {
     fn bottleneck(&self, layers: &mut Layers, input: NodeId) -> NodeId {
         let (form, stride) = (self.form, self.first_stride());
         let conv = |filters: usize, kernel: usize| {
-            let conv = Conv2D::new(filters, kernel).padding(Padding::symmetric(kernel / 2));
+            let conv = Conv::new_2d(filters, kernel).padding(Padding::symmetric(kernel / 2));
             if form == Form::Keras { conv } else { conv.without_bias() }
         };
-        let mut normalised = |number: usize, conv: Conv2D, input: NodeId| {
+        let mut normalised = |number: usize, conv: Conv, input: NodeId| {
             let modules = match number {
                 0 => ["downsample.0".to_owned(), "downsample.1".to_owned()],
                 _ => [format!("conv{number}"), format!("bn{number}")],
@@ -162,9 +162,9 @@ impl Block {
         let ready = layers.apply(&self.keras("preact_bn"), self.form.norm(), input);
         let ready = layers.apply(&self.keras("preact_relu"), Activation::Relu, ready);
         let shortcut = if self.index == 0 {
-            layers.apply(&self.keras("0_conv"), Conv2D::new(4 * self.filters, 1).strides(stride), ready)
+            layers.apply(&self.keras("0_conv"), Conv::new_2d(4 * self.filters, 1).strides(stride), ready)
         } else if stride > 1 {
-            let every_other = Layer::MaxPooling2D(Pooling2D::new(1).strides(stride));
+            let every_other = Layer::MaxPooling(WindowPooling::new_2d(1).strides(stride));
             let name = layers.auto("max_pooling2d");
             layers.apply(&name, every_other, input)
         } else {
@@ -172,20 +172,20 @@ impl Block {
         };
         let mut x = ready;
         for (number, kernel, stride) in [(1, 1, 1), (2, 3, stride)] {
-            let conv = Conv2D::new(self.filters, kernel).strides(stride);
+            let conv = Conv::new_2d(self.filters, kernel).strides(stride);
             let conv = conv.padding(Padding::symmetric(kernel / 2)).without_bias();
             x = layers.apply(&self.keras(&format!("{number}_conv")), conv, x);
             x = layers.apply(&self.keras(&format!("{number}_bn")), self.form.norm(), x);
             x = layers.apply(&self.keras(&format!("{number}_relu")), Activation::Relu, x);
         }
-        x = layers.apply(&self.keras("3_conv"), Conv2D::new(4 * self.filters, 1), x);
+        x = layers.apply(&self.keras("3_conv"), Conv::new_2d(4 * self.filters, 1), x);
         layers.merge(&self.keras("out"), Layer::Add, &[shortcut, x])
     }
 
     fn basic(&self, layers: &mut Layers, input: NodeId) -> NodeId {
         let stride = self.first_stride();
         let conv = |kernel: usize, stride: usize| {
-            let conv = Conv2D::new(self.filters, kernel).strides(stride);
+            let conv = Conv::new_2d(self.filters, kernel).strides(stride);
             conv.padding(Padding::symmetric(kernel / 2)).without_bias()
         };
         let x = layers.apply(&self.torch("conv1"), conv(3, stride), input);

@@ -3,7 +3,7 @@
 //! Definitions: `keras/src/applications/vgg16.py`, `vgg19.py` and `torchvision/models/vgg.py`, which agree but for the
 //! order in which the last image is flattened.
 
-use emberline_net::{Activation, Conv2D, Dense, Layer, Padding, Pooling2D};
+use emberline_net::{Activation, Conv, Dense, Layer, Padding, WindowPooling};
 
 use super::{Blueprint, Origin, layers::Layers};
 use crate::Result;
@@ -26,12 +26,16 @@ impl Vgg {
         let mut index = 0;
         for (block, (&convolutions, filters)) in self.convolutions.iter().zip(FILTERS).enumerate() {
             for number in 1..=convolutions {
-                let conv = Conv2D::new(filters, 3).padding(Padding::Same).activation(Activation::Relu);
+                let conv = Conv::new_2d(filters, 3).padding(Padding::Same).activation(Activation::Relu);
                 let name = format!("block{}_conv{number}", block + 1);
                 x = layers.named(&format!("features.{index}"), &name, conv, x);
                 index += 2;
             }
-            x = layers.apply(&format!("block{}_pool", block + 1), Layer::MaxPooling2D(Pooling2D::new(2)), x);
+            x = layers.apply(
+                &format!("block{}_pool", block + 1),
+                Layer::MaxPooling(WindowPooling::new_2d(2)),
+                x,
+            );
             index += 1;
         }
         x = layers.apply("flatten", Layer::Flatten, x);

@@ -5,7 +5,7 @@
 //! at the end, which the classifier sees).
 
 use emberline_net::{
-    Activation, Conv2D, Dense, Layer, LayerNormalization, MultiHeadAttention, NodeId, Reshape,
+    Activation, Conv, Dense, Layer, LayerNormalization, MultiHeadAttention, NodeId, Reshape,
 };
 
 use super::{Blueprint, Origin, layers::Layers};
@@ -16,11 +16,11 @@ const BLOCKS: usize = 12;
 const HEADS: usize = 12;
 const FEATURES: usize = 768;
 const HIDDEN_UNITS: usize = 3072;
-const NORM: LayerNormalization = LayerNormalization { epsilon: 1e-6 };
+const NORM: LayerNormalization = LayerNormalization::new(1e-6);
 
 pub(super) fn build(name: &str, side: usize, classes: usize) -> Result<Blueprint> {
     let (mut layers, image) = Layers::new(name, Origin::PyTorch, side);
-    let mut x = layers.apply("conv_proj", Conv2D::new(FEATURES, PATCH).strides(PATCH), image);
+    let mut x = layers.apply("conv_proj", Conv::new_2d(FEATURES, PATCH).strides(PATCH), image);
     let patches = side / PATCH;
     x = layers.apply("patches", Reshape { shape: vec![patches * patches, FEATURES] }, x);
     x = layers.apply("class_token", Layer::ClassToken, x);
@@ -36,7 +36,7 @@ pub(super) fn build(name: &str, side: usize, classes: usize) -> Result<Blueprint
 fn block(layers: &mut Layers, name: &str, input: NodeId) -> NodeId {
     let name = |part: &str| format!("{name}.{part}");
     let mut x = layers.apply(&name("ln_1"), NORM, input);
-    x = layers.apply(&name("self_attention"), MultiHeadAttention { heads: HEADS }, x);
+    x = layers.apply(&name("self_attention"), MultiHeadAttention::new(HEADS, FEATURES / HEADS), x);
     let attended = layers.merge(&name("add"), Layer::Add, &[x, input]);
     x = layers.apply(&name("ln_2"), NORM, attended);
     x = layers.apply(&name("mlp.0"), Dense::new(HIDDEN_UNITS), x);

@@ -3,7 +3,7 @@
 //! Definition: `keras/src/applications/xception.py`. A separable convolution is two layers here: `NAME_depthwise`, and
 //! `NAME` for the convolution of single pixels after it, whose output is the separable convolution's.
 
-use emberline_net::{Activation, Conv2D, DepthwiseConv2D, Layer, NodeId, Padding, Pooling2D};
+use emberline_net::{Activation, Conv, DepthwiseConv, Layer, NodeId, Padding, WindowPooling};
 
 use super::{Blueprint, Origin, keras_norm, layers::Layers};
 use crate::Result;
@@ -11,7 +11,7 @@ use crate::Result;
 pub(super) fn build(name: &str, side: usize, classes: usize) -> Result<Blueprint> {
     let (mut layers, mut x) = Layers::new(name, Origin::Keras, side);
     for (number, filters, stride) in [(1, 32, 2), (2, 64, 1)] {
-        let conv = Conv2D::new(filters, 3).strides(stride).without_bias();
+        let conv = Conv::new_2d(filters, 3).strides(stride).without_bias();
         x = layers.apply(&format!("block1_conv{number}"), conv, x);
         x = layers.apply(&format!("block1_conv{number}_bn"), keras_norm(), x);
         x = layers.apply(&format!("block1_conv{number}_act"), Activation::Relu, x);
@@ -40,7 +40,7 @@ pub(super) fn build(name: &str, side: usize, classes: usize) -> Result<Blueprint
 
 /// A residual block of half the size.
 fn halved(layers: &mut Layers, block: usize, filters: [usize; 2], input: NodeId) -> NodeId {
-    let shortcut = Conv2D::new(filters[1], 1).strides(2).padding(Padding::Same).without_bias();
+    let shortcut = Conv::new_2d(filters[1], 1).strides(2).padding(Padding::Same).without_bias();
     let name = layers.auto("conv2d");
     let shortcut = layers.apply(&name, shortcut, input);
     let name = layers.auto("batch_normalization");
@@ -53,17 +53,17 @@ fn halved(layers: &mut Layers, block: usize, filters: [usize; 2], input: NodeId)
         }
         x = separable(layers, &format!("block{block}_sepconv{number}"), filters, x);
     }
-    let pool = Pooling2D::new(3).strides(2).padding(Padding::Same);
-    x = layers.apply(&format!("block{block}_pool"), Layer::MaxPooling2D(pool), x);
+    let pool = WindowPooling::new_2d(3).strides(2).padding(Padding::Same);
+    x = layers.apply(&format!("block{block}_pool"), Layer::MaxPooling(pool), x);
     let name = layers.auto("add");
     layers.merge(&name, Layer::Add, &[x, shortcut])
 }
 
 /// A separable convolution and its normalisation.
 fn separable(layers: &mut Layers, name: &str, filters: usize, input: NodeId) -> NodeId {
-    let wise = DepthwiseConv2D::new(3).padding(Padding::Same).without_bias();
+    let wise = DepthwiseConv::new_2d(3).padding(Padding::Same).without_bias();
     let x = layers.from(&format!("{name}/depthwise"), &format!("{name}_depthwise"), wise, input);
-    let point = Conv2D::new(filters, 1).without_bias();
+    let point = Conv::new_2d(filters, 1).without_bias();
     let x = layers.from(&format!("{name}/pointwise"), name, point, x);
     layers.apply(&format!("{name}_bn"), keras_norm(), x)
 }

@@ -1,0 +1,123 @@
+//! A borrowed matrix of features, as `f32` (images) or `f64` (MLlib's vectors).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::LinearError;
+
+/// A view of `[rows, columns]` features, row major.
+///
+/// ```
+/// # use emberline_linear::Matrix;
+/// let x = Matrix::from_f32(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3)?;
+/// assert_eq!((x.rows(), x.columns()), (2, 3));
+/// # Ok::<(), emberline_linear::LinearError>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    values: Values<'a>,
+    rows: usize,
+    columns: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Values<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl<'a> Matrix<'a> {
+    /// A view of single-precision features.
+    ///
+    /// # Errors
+    /// [`LinearError::Length`] when `values` does not split into rows of `columns`.
+    pub fn from_f32(values: &'a [f32], columns: usize) -> Result<Self, LinearError> {
+        Ok(Self { rows: rows_of(values.len(), columns)?, columns, values: Values::F32(values) })
+    }
+
+    /// A view of double-precision features.
+    ///
+    /// # Errors
+    /// [`LinearError::Length`] when `values` does not split into rows of `columns`.
+    pub fn from_f64(values: &'a [f64], columns: usize) -> Result<Self, LinearError> {
+        Ok(Self { rows: rows_of(values.len(), columns)?, columns, values: Values::F64(values) })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns, that is of features.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The values where they are in single precision, row major.
+    pub(crate) fn single(&self) -> Option<&'a [f32]> {
+        match self.values {
+            Values::F32(values) => Some(values),
+            Values::F64(_) => None,
+        }
+    }
+
+    /// Consecutive rows in double precision; `scratch` holds them where they have to be widened.
+    ///
+    /// # Panics
+    /// When there are no such rows.
+    pub fn block<'s>(&self, rows: Range<usize>, scratch: &'s mut Vec<f64>) -> &'s [f64]
+    where
+        'a: 's,
+    {
+        let range = rows.start * self.columns..rows.end * self.columns;
+        match self.values {
+            Values::F64(values) => &values[range],
+            Values::F32(values) => {
+                scratch.clear();
+                scratch.extend(values[range].iter().copied().map(f64::from));
+                scratch
+            }
+        }
+    }
+
+    /// One row in double precision.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> Cow<'a, [f64]> {
+        let range = row * self.columns..(row + 1) * self.columns;
+        match self.values {
+            Values::F64(values) => Cow::Borrowed(&values[range]),
+            Values::F32(values) => Cow::Owned(values[range].iter().copied().map(f64::from).collect()),
+        }
+    }
+
+    /// Refuses NaN and infinity, naming the first place.
+    ///
+    /// # Errors
+    /// [`LinearError::Feature`].
+    pub fn check_finite(&self) -> Result<(), LinearError> {
+        let found = match self.values {
+            Values::F32(values) => {
+                values.iter().position(|v| !v.is_finite()).map(|at| (at, f64::from(values[at])))
+            }
+            Values::F64(values) => values.iter().position(|v| !v.is_finite()).map(|at| (at, values[at])),
+        };
+        match found {
+            None => Ok(()),
+            Some((at, found)) => {
+                Err(LinearError::Feature { row: at / self.columns, feature: at % self.columns, found })
+            }
+        }
+    }
+}
+
+fn rows_of(values: usize, columns: usize) -> Result<usize, LinearError> {
+    let rows = values.checked_div(columns).unwrap_or(0);
+    let expected = rows * columns;
+    if expected == values {
+        Ok(rows)
+    } else {
+        Err(LinearError::Length { what: "features (whole rows)", expected, found: values })
+    }
+}

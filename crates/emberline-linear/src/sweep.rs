@@ -1,0 +1,312 @@
+//! One pass over the rows of a matrix: margins, a row-wise loss, and the gradient.
+//!
+//! This is where training spends its time, and the seam for solving many problems at once: a column of the coefficients
+//! is one class of one problem, and nothing here knows which columns belong together.
+
+use std::ops::Range;
+
+use gemm::Parallelism;
+
+use super::Matrix;
+
+/// Rows per block. Measured on `[5000, 1280]`: 64 to 512 rows are within noise of each other for few columns, and 256 or
+/// more are faster for hundreds of columns.
+const BLOCK_ROWS_MAX: usize = 256;
+/// Smallest block, for very wide matrices.
+const BLOCK_ROWS_MIN: usize = 16;
+/// Values that a block aims not to exceed: 4 MiB in double precision.
+const BLOCK_VALUES: usize = 1 << 19;
+/// Upper bound of the partial sums, hence of useful threads. It fixes the order of summation.
+const LANES_MAX: usize = 16;
+
+/// In which precision products are computed. Losses and sums over blocks are always in double precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// Twice as fast, with errors of about 1e-7 of the largest margin. Only for features that are in single precision.
+    Single,
+    Double,
+}
+
+impl Precision {
+    /// The relative error of a sum of losses. Differences below it say nothing, so slopes decide instead (Hager and Zhang,
+    /// *A New Conjugate Gradient Method with Guaranteed Descent*, 2005, "approximate Wolfe conditions").
+    pub(crate) fn rounding(self) -> f64 {
+        match self {
+            Self::Single => 1e-7,
+            Self::Double => 1e-14,
+        }
+    }
+}
+
+/// Repeated passes over one matrix with `columns` columns of coefficients, which belong to `problems` problems.
+pub(crate) struct Sweep<'a> {
+    x: Matrix<'a>,
+    precision: Precision,
+    columns: usize,
+    lanes: Vec<Lane>,
+    scratch: Vec<Scratch>,
+}
+
+/// The sums over a contiguous range of rows.
+pub(crate) struct Lane {
+    rows: Range<usize>,
+    /// Sums of the row losses, `[problems]`.
+    pub(crate) losses: Vec<f64>,
+    /// `Xᵀ·R`, `[d, columns]`.
+    pub(crate) gradient: Vec<f64>,
+    /// Column sums of `R`, `[columns]`.
+    pub(crate) residuals: Vec<f64>,
+}
+
+/// What one thread needs for one block.
+#[derive(Default)]
+struct Scratch {
+    features: Vec<f64>,
+    margins: Vec<f64>,
+    single_margins: Vec<f32>,
+    single_gradient: Vec<f32>,
+}
+
+impl<'a> Sweep<'a> {
+    /// Plans passes over `x` on at most `threads` threads. The plan's sums do not depend on `threads`.
+    pub(crate) fn new(
+        x: Matrix<'a>,
+        columns: usize,
+        problems: usize,
+        threads: usize,
+        precision: Precision,
+    ) -> Self {
+        let blocks = x.rows().div_ceil(block_rows(x.columns()));
+        let count = blocks.clamp(1, LANES_MAX);
+        let edge = |lane: usize| (lane * blocks / count * block_rows(x.columns())).min(x.rows());
+        let lanes = (0..count)
+            .map(|lane| Lane {
+                rows: edge(lane)..edge(lane + 1),
+                losses: vec![0.0; problems],
+                gradient: vec![0.0; x.columns() * columns],
+                residuals: vec![0.0; columns],
+            })
+            .collect();
+        let scratch = (0..threads.clamp(1, count)).map(|_| Scratch::default()).collect();
+        Self { x, precision, columns, lanes, scratch }
+    }
+
+    /// Computes margins `X·coefficients` block by block, lets `loss` turn them into residuals, and sums.
+    ///
+    /// `coefficients` is `[d, columns]`. `loss` gets the numbers of the rows and their margins `[rows, columns]`, replaces
+    /// each margin by the derivative of the loss with respect to it, and adds the losses to `[problems]`.
+    pub(crate) fn run(
+        &mut self,
+        coefficients: &[f64],
+        loss: impl Fn(Range<usize>, &mut [f64], &mut [f64]) + Sync,
+    ) -> &Lane {
+        let Self { x, precision, columns, lanes, scratch } = self;
+        let single: Option<(&[f32], Vec<f32>)> = match (precision, x.single()) {
+            (Precision::Single, Some(x)) => Some((x, narrow(coefficients))),
+            _ => None,
+        };
+        let share = lanes.len().div_ceil(scratch.len());
+        let work = |lanes: &mut [Lane], scratch: &mut Scratch| {
+            for lane in lanes {
+                match &single {
+                    None => lane.run(x, *columns, coefficients, scratch, &loss),
+                    Some((features, coefficients)) => {
+                        lane.run_single(features, x.columns(), *columns, coefficients, scratch, &loss);
+                    }
+                }
+            }
+        };
+        if let [scratch] = scratch.as_mut_slice() {
+            work(lanes, scratch);
+        } else {
+            std::thread::scope(|scope| {
+                for (lanes, scratch) in lanes.chunks_mut(share).zip(scratch) {
+                    scope.spawn(|| work(lanes, scratch));
+                }
+            });
+        }
+        let (total, rest) = lanes.split_at_mut(1);
+        for lane in rest {
+            total[0].add(lane);
+        }
+        &total[0]
+    }
+}
+
+impl Lane {
+    fn run(
+        &mut self,
+        x: &Matrix<'_>,
+        columns: usize,
+        coefficients: &[f64],
+        scratch: &mut Scratch,
+        loss: &impl Fn(Range<usize>, &mut [f64], &mut [f64]),
+    ) {
+        self.clear();
+        let step = block_rows(x.columns());
+        for start in self.rows.clone().step_by(step) {
+            let rows = start..self.rows.end.min(start + step);
+            let block = x.block(rows.clone(), &mut scratch.features);
+            scratch.margins.resize(rows.len() * columns, 0.0);
+            let margins = &mut scratch.margins[..rows.len() * columns];
+            multiply(rows.len(), x.columns(), columns, block, coefficients, margins);
+            loss(rows.clone(), margins, &mut self.losses);
+            add_transposed_product(rows.len(), x.columns(), columns, block, margins, &mut self.gradient);
+            self.add_residuals(margins);
+        }
+    }
+
+    /// [`run`](Self::run) in single precision, but for the loss and for sums over blocks.
+    fn run_single(
+        &mut self,
+        x: &[f32],
+        d: usize,
+        columns: usize,
+        coefficients: &[f32],
+        scratch: &mut Scratch,
+        loss: &impl Fn(Range<usize>, &mut [f64], &mut [f64]),
+    ) {
+        self.clear();
+        let Scratch { margins, single_margins, single_gradient, .. } = scratch;
+        single_gradient.resize(d * columns, 0.0);
+        let step = block_rows(d);
+        for start in self.rows.clone().step_by(step) {
+            let rows = start..self.rows.end.min(start + step);
+            let block = &x[rows.start * d..rows.end * d];
+            single_margins.resize(rows.len() * columns, 0.0);
+            product(
+                (rows.len(), d, columns),
+                (block, d, 1),
+                (coefficients, columns, 1),
+                single_margins,
+                false,
+            );
+            margins.clear();
+            margins.extend(single_margins.iter().copied().map(f64::from));
+            loss(rows.clone(), margins, &mut self.losses);
+            self.add_residuals(margins);
+            single_margins.iter_mut().zip(&*margins).for_each(|(single, margin)| *single = *margin as f32);
+            product(
+                (d, rows.len(), columns),
+                (block, 1, d),
+                (single_margins, columns, 1),
+                single_gradient,
+                false,
+            );
+            self.gradient.iter_mut().zip(&*single_gradient).for_each(|(sum, v)| *sum += f64::from(*v));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.losses.fill(0.0);
+        self.gradient.fill(0.0);
+        self.residuals.fill(0.0);
+    }
+
+    fn add_residuals(&mut self, margins: &[f64]) {
+        for row in margins.chunks_exact(self.residuals.len()) {
+            self.residuals.iter_mut().zip(row).for_each(|(sum, r)| *sum += r);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.losses.iter_mut().zip(&other.losses).for_each(|(sum, v)| *sum += v);
+        self.gradient.iter_mut().zip(&other.gradient).for_each(|(sum, v)| *sum += v);
+        self.residuals.iter_mut().zip(&other.residuals).for_each(|(sum, v)| *sum += v);
+    }
+}
+
+/// Rows per block for a matrix of `columns` columns.
+fn block_rows(columns: usize) -> usize {
+    (BLOCK_VALUES / columns.max(1)).clamp(BLOCK_ROWS_MIN, BLOCK_ROWS_MAX)
+}
+
+/// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, all row major.
+fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+    product((rows, inner, columns), (a, inner, 1), (b, columns, 1), out, false);
+}
+
+/// `out[rows, columns] = a[rows, inner] · b[columns, inner]ᵀ`, all row major.
+///
+/// ```
+/// let mut out = [0.0; 2];
+/// emberline_linear::multiply_transposed(1, 2, 2, &[1.0, 2.0], &[3.0, 4.0, 5.0, 6.0], &mut out);
+/// assert_eq!(out, [11.0, 17.0]);
+/// ```
+///
+/// # Panics
+/// When a slice has another length than its shape says.
+pub fn multiply_transposed(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+    product((rows, inner, columns), (a, inner, 1), (b, 1, inner), out, false);
+}
+
+/// `out[inner, columns] += aᵀ · r` for `a[rows, inner]` and `r[rows, columns]`, all row major.
+pub(crate) fn add_transposed_product(
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    a: &[f64],
+    r: &[f64],
+    out: &mut [f64],
+) {
+    product((inner, rows, columns), (a, 1, inner), (r, columns, 1), out, true);
+}
+
+/// What `gemm` multiplies here.
+trait Float: Copy + 'static {
+    const ZERO: Self;
+    const ONE: Self;
+}
+
+impl Float for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+impl Float for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
+}
+
+/// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, or that added to `out`. Each factor has the strides of its rows
+/// and columns, one of which is 1; `out` is row major.
+fn product<T: Float>(
+    (rows, inner, columns): (usize, usize, usize),
+    (a, a_rows, a_columns): (&[T], usize, usize),
+    (b, b_rows, b_columns): (&[T], usize, usize),
+    out: &mut [T],
+    add: bool,
+) {
+    assert!(a.len() == rows * inner && b.len() == inner * columns && out.len() == rows * columns);
+    assert!((a_rows, a_columns) == (inner, 1) || (a_rows, a_columns) == (1, rows));
+    assert!((b_rows, b_columns) == (columns, 1) || (b_rows, b_columns) == (1, inner));
+    // SAFETY: the assertions tie every slice to the shape and to the strides of a dense matrix or of its transpose, and
+    // `out` is borrowed mutably, so it overlaps neither input.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            inner,
+            out.as_mut_ptr(),
+            1,
+            columns as isize,
+            add,
+            a.as_ptr(),
+            a_columns as isize,
+            a_rows as isize,
+            b.as_ptr(),
+            b_columns as isize,
+            b_rows as isize,
+            if add { T::ONE } else { T::ZERO },
+            T::ONE,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! Every layer of `keras.layers` against what real Keras gives for it (`tools/goldens/keras_layers.py`), and the table in
+//! `docs/keras-layers.md` that says which of them are supported.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{
+    config::Config,
+    layers::{self, Argument, LIMITS, REFUSED, Source, Stored},
+};
+use crate::{
+    NetworkBuilder, OnnxOptions, OnnxRuntime, PrepareOptions, Runtime, Shape, Tensor, TractRuntime,
+    network::weight_name,
+};
+
+const GOLDENS: &str = include_str!("../../tests/fixtures/keras_layers.json");
+
+/// The greatest difference, as a share of the greatest value expected: about a hundred roundings of 2^-24.
+const CLOSE: f32 = 1e-5;
+
+/// Where the table is.
+fn table_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/keras-layers.md")
+}
+
+fn goldens() -> Result<Value> {
+    Ok(serde_json::from_str(GOLDENS)?)
+}
+
+fn cases(goldens: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let cases = goldens["cases"].as_array().into_iter().flatten().enumerate();
+    cases.map(|(place, case)| (format!("{}/{place}", class(case)), case))
+}
+
+fn class(case: &Value) -> &str {
+    case["class"].as_str().unwrap_or_default()
+}
+
+fn shape(value: &Value) -> Result<Shape> {
+    Ok(serde_json::from_value(value.clone())?)
+}
+
+/// The `i`-th number of SplitMix64 from the FNV-1a hash of a name, in `[-1, 1)`: `zoo_formula.py`.
+fn hashed(name: &str, i: u64) -> f64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let z = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let z = z ^ (z >> 31);
+    (z >> 40) as f64 / f64::from(1_u32 << 23) - 1.0
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "tensors are in 32 bits")]
+fn tensor(name: &str, shape: Shape, f: impl Fn(f64) -> f64) -> Result<Tensor> {
+    let count = shape.iter().product::<usize>() as u64;
+    Ok(Tensor::new(shape, (1..=count).map(|i| f(hashed(name, i)) as f32).collect())?)
+}
+
+/// A layer as a network with the formula's weights.
+fn network(name: &str, case: &Value) -> Result<crate::Network> {
+    let settings = case["config"].as_object().context("a layer has settings")?;
+    let inputs: Vec<Shape> =
+        case["inputs"].as_array().into_iter().flatten().map(shape).collect::<Result<_>>()?;
+    let names: Vec<String> = (0..inputs.len()).map(|place| format!("input_{place}")).collect();
+    let arguments: Vec<Argument<'_>> =
+        names.iter().zip(&inputs).map(|(name, shape)| Argument { name, shape }).collect();
+    let converted =
+        layers::read(class(case), Config::new(settings, 3), &arguments).map_err(anyhow::Error::msg)?;
+
+    let mut builder = NetworkBuilder::new(name);
+    let inputs: Vec<_> = names.iter().zip(inputs).map(|(name, shape)| builder.input(name, shape)).collect();
+    let mut parts = Vec::new();
+    for (place, part) in converted.parts.into_iter().enumerate() {
+        let sources = part.inputs.iter().map(|source| match *source {
+            Source::Input(place) => inputs[place],
+            Source::Part(place) => parts[place],
+        });
+        let sources: Vec<_> = sources.collect();
+        parts.push(builder.merge(&format!("part_{place}"), part.layer, &sources));
+    }
+    let network = builder.build(&parts[parts.len() - 1..])?;
+
+    let expected = network.weight_shapes();
+    let arrays = case["weights"].as_array().context("a layer has a list of weights")?;
+    ensure!(arrays.len() == converted.variables.len(), "Keras has the weights {arrays:?}");
+    let mut weights = BTreeMap::new();
+    for (place, (array, variable)) in arrays.iter().zip(converted.variables).enumerate() {
+        let (variance, from) =
+            (array[0].as_str().is_some_and(|name| name.contains("variance")), shape(&array[1])?);
+        let values = |u: f64| if variance { 1.0 + 0.5 * u } else { u };
+        let values = tensor(&format!("{name}/weight/{place}"), from, values)?;
+        let weight = weight_name(&format!("part_{}", variable.part), variable.weight);
+        match variable.stored {
+            Stored::Unused => {}
+            Stored::Reshaped => {
+                let to = expected.get(&weight).with_context(|| format!("no weight {weight}"))?;
+                weights.insert(weight, values.reshaped(to.clone())?);
+            }
+            Stored::Same | Stored::Kernel { .. } => {
+                weights.insert(weight, values);
+            }
+        }
+    }
+    Ok(network.with_weights(weights)?)
+}
+
+fn inputs(name: &str, case: &Value) -> Result<Vec<Tensor>> {
+    let kind = &case["input_kind"];
+    let greatest = kind.as_f64().context("an input has a kind")?;
+    let value = |u: f64| if kind.is_u64() { ((u + 1.0) / 2.0 * greatest).floor() } else { u * greatest };
+    let input = |(place, sample): (usize, &Value)| {
+        let shape = [vec![2], shape(sample)?].concat();
+        tensor(&format!("{name}/input/{place}"), shape, value)
+    };
+    case["inputs"].as_array().into_iter().flatten().enumerate().map(input).collect()
+}
+
+/// The greatest difference to what Keras gave, as a share of the greatest value.
+fn difference(case: &Value, found: &Tensor) -> Result<f32> {
+    let expected: Vec<f32> = serde_json::from_value(case["output"].clone())?;
+    let shape = [vec![2], shape(&case["shape"])?].concat();
+    ensure!(found.shape() == shape, "shape {:?} is not {shape:?}", found.shape());
+    let scale = expected.iter().fold(f32::MIN_POSITIVE, |scale, value| scale.max(value.abs()));
+    let differences = found.data().iter().zip(&expected).map(|(found, expected)| (found - expected).abs());
+    // A value that is no number is as far away as can be.
+    Ok(differences.fold(0_f32, |most, d| if d.is_nan() { f32::INFINITY } else { most.max(d) }) / scale)
+}
+
+fn run(runtime: &dyn Runtime, onnx: &[u8], inputs: &[Tensor]) -> Result<Tensor> {
+    let prepared = runtime.prepare(onnx, &PrepareOptions::default())?;
+    let views: Vec<_> = inputs.iter().map(Tensor::view).collect();
+    prepared.run(&views)?.pop().context("a network has an output")
+}
+
+#[test]
+fn every_layer_gives_what_keras_gives() -> Result<()> {
+    let onnx_runtime =
+        OnnxRuntime::find().context("run `cargo xtask setup` to fetch ONNX Runtime's library")?;
+    let goldens = goldens()?;
+    let mut failures = Vec::new();
+    let mut lacking = BTreeSet::new();
+    for (name, case) in cases(&goldens) {
+        let check = || -> Result<()> {
+            let (network, inputs) = (network(&name, case)?, inputs(&name, case)?);
+            let onnx = network.to_onnx(&OnnxOptions::default())?;
+            let difference_of = |found: &Tensor| difference(case, found);
+            let far = difference_of(&run(&onnx_runtime, &onnx, &inputs)?)?;
+            ensure!(far <= CLOSE, "differs by {far:e}");
+            match run(&TractRuntime, &onnx, &inputs) {
+                Ok(found) => {
+                    let far = difference_of(&found)?;
+                    ensure!(far <= CLOSE, "in tract differs by {far:e}");
+                }
+                Err(error) => bail!("in tract: {:.200}", error.to_string()),
+            }
+            Ok(())
+        };
+        if let Err(error) = check() {
+            lacking.insert(class(case));
+            failures.push(format!("{name} of {} with {}: {error:#}", case["inputs"], case["config"]));
+        }
+    }
+    ensure!(failures.is_empty(), "{} fail:\n{}\n{lacking:?}", failures.len(), failures.join("\n"));
+    Ok(())
+}
+
+/// What is said of every class of `keras.layers`, by its names there.
+fn table(goldens: &Value) -> Result<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, case) in cases(goldens) {
+        *counts.entry(class(case)).or_default() += 1;
+    }
+    let names: BTreeMap<String, String> = serde_json::from_value(goldens["names"].clone())?;
+    let find = |list: &[(&'static str, &'static str)], class: &str| {
+        list.iter().find(|(listed, _)| *listed == class).map(|(_, text)| *text)
+    };
+    let (mut rows, mut supported, mut refused) = (String::new(), 0, 0);
+    for (name, class) in &names {
+        let alias = if name == class { String::new() } else { format!("`{class}` by another name; ") };
+        let limit = find(&LIMITS, class);
+        let row = match (counts.get(class.as_str()), find(&REFUSED, class)) {
+            (Some(count), None) => {
+                supported += 1;
+                format!("yes | {count} | {alias}{}", limit.unwrap_or_default())
+            }
+            (None, None) if limit.is_some() => {
+                supported += 1;
+                format!("yes | | {alias}{}", limit.unwrap_or_default())
+            }
+            (None, Some(reason)) => {
+                let settings = serde_json::Map::new();
+                ensure!(layers::read(class, Config::new(&settings, 3), &[]).is_err(), "{class} is read");
+                refused += 1;
+                format!("no | | {alias}{reason}")
+            }
+            (count, reason) => bail!("{class} has {count:?} cases, and is refused for {reason:?}"),
+        };
+        rows.push_str(&format!("| {name} | {} |\n", row.trim_end_matches("; ")));
+    }
+    let version = goldens["keras"].as_str().unwrap_or_default();
+    Ok(format!(
+        "# Layers of Keras\n\nWhat becomes of the {} classes in `keras.layers` of Keras {version} when a model file is read: \
+         {supported} are supported, {refused} are not\nand are refused by name. A number says in how many settings real Keras and \
+         this library were compared, within {CLOSE:e} of\nthe greatest value, in ONNX Runtime and in tract. Written by a test of \
+         `emberline-net`, `the_table_of_layers_is_true`.\n\n| layer | supported | compared | what to know |\n|---|---|---|---|\n{rows}",
+        names.len()
+    ))
+}
+
+/// `EMBERLINE_WRITE_DOCS=1 cargo test -p emberline-net --lib table` writes it anew.
+#[test]
+fn the_table_of_layers_is_true() -> Result<()> {
+    let table = table(&goldens()?)?;
+    if std::env::var_os("EMBERLINE_WRITE_DOCS").is_some() {
+        std::fs::write(table_path(), &table)?;
+    }
+    let written = std::fs::read_to_string(table_path())?;
+    ensure!(written == table, "docs/keras-layers.md is stale: run this test with EMBERLINE_WRITE_DOCS=1");
+    Ok(())
+}

@@ -1,0 +1,5 @@
+"""Clusters, as in ``pyspark.ml.clustering``."""
+
+from emberline.ml._stages import KMeans, KMeansModel
+
+__all__ = ["KMeans", "KMeansModel"]

@@ -1,0 +1,43 @@
+"""Stages that prepare columns: those of ``pyspark.ml.feature``, and sparkdl's for images."""
+
+from emberline.ml._stages import (
+    PCA,
+    DeepImageFeaturizer,
+    DeepImagePredictor,
+    IndexToString,
+    MinMaxScaler,
+    MinMaxScalerModel,
+    Normalizer,
+    OneHotEncoder,
+    OneHotEncoderModel,
+    PCAModel,
+    SimilarImages,
+    SimilarImagesModel,
+    SQLTransformer,
+    StandardScaler,
+    StandardScalerModel,
+    StringIndexer,
+    StringIndexerModel,
+    VectorAssembler,
+)
+
+__all__ = [
+    "PCA",
+    "DeepImageFeaturizer",
+    "DeepImagePredictor",
+    "IndexToString",
+    "MinMaxScaler",
+    "MinMaxScalerModel",
+    "Normalizer",
+    "OneHotEncoder",
+    "OneHotEncoderModel",
+    "PCAModel",
+    "SQLTransformer",
+    "SimilarImages",
+    "SimilarImagesModel",
+    "StandardScaler",
+    "StandardScalerModel",
+    "StringIndexer",
+    "StringIndexerModel",
+    "VectorAssembler",
+]

@@ -1,0 +1,123 @@
+"""What notebooks show, and scikit-learn's transformer."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import NETWORK
+
+import emberline
+from emberline import Session, lit
+from emberline.ml.classification import LogisticRegression
+from emberline.ml.evaluation import MulticlassClassificationEvaluator
+from emberline.ml.feature import StringIndexer
+from emberline.ml.tuning import CrossValidator, ParamGridBuilder
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name == "src"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_images_are_thumbnails(session: Session, photos: Path) -> None:
+    df = session.read_images(photos, label="folder")
+    page = Tags(df._repr_html_())
+    assert page.tags.count("img") == 10 and page.tags.count("tr") == 11
+    assert all(source.startswith("data:image/png;base64,iVBOR") for source in page.sources)
+    assert "only the first 10 rows" in page.text
+    assert len(df._repr_html_()) < 400_000
+
+
+def test_texts_are_escaped_and_cut(session: Session, tmp_path: Path) -> None:
+    evil = "<script>alert('x')</script>"
+    df = session.createDataFrame({evil: [evil, "y" * 10_000], "n": [1, None]})
+    page = df._repr_html_()
+    assert "<script" not in page and "&lt;script&gt;" in page and len(page) < 2_000
+    (tmp_path / "broken.png").write_bytes(b"no")
+    assert "no image" in session.read_images(tmp_path)._repr_html_()
+    wide = session.createDataFrame({f"c{i}": [i] for i in range(50)})
+    assert "only 30 of 50 columns" in wide._repr_html_()
+
+
+def test_answers_of_functions_show_label_and_probability(session: Session) -> None:
+    df = session.sql("SELECT named_struct('label', 'a<b', 'probability', 0.5) AS objects")
+    assert "a&lt;b <small>50.0%</small>" in df._repr_html_()
+
+
+@pytest.fixture
+def predicted(session: Session, photos: Path) -> emberline.DataFrame:
+    """The pictures, whose classes a model takes from two numbers that tell only two of three apart."""
+    df = session.read_images(photos, label="folder")
+    df = StringIndexer(inputCol="label", outputCol="index").fit(df).transform(df).cache()
+    index = df.to_numpy("index")
+    rows = df.to_arrow().append_column(
+        "features", session.createDataFrame({"f": np.stack([index == 0, index * 0], 1).astype(float)}).to_arrow()["f"]
+    )
+    table = session.createDataFrame(rows)
+    return LogisticRegression(labelCol="index", regParam=0.1).fit(table).transform(table)
+
+
+def test_plots(predicted: emberline.DataFrame, session: Session, points: emberline.DataFrame) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from emberline import plot
+
+    axes = plot.confusion_matrix(predicted, labelCol="index")
+    counts = {tuple(map(int, text.get_position())): int(text.get_text()) for text in axes.texts}
+    assert sum(counts.values()) == 18 and counts[0, 0] == 6
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["blue", "green", "red"]
+    figure = plot.worst_mistakes(predicted, labelCol="index", n=3)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len([title for title in titles if "taken for" in title]) == 3
+    assert all(axes.images for axes in figure.axes[:3])
+
+    lr = LogisticRegression()
+    grid = ParamGridBuilder().addGrid(lr.regParam, [0.001, 0.1, 10.0]).addGrid(lr.fitIntercept, [True, False]).build()
+    evaluator = MulticlassClassificationEvaluator(metricName="accuracy")
+    model = CrossValidator(estimator=lr, estimatorParamMaps=grid, evaluator=evaluator).fit(points)
+    axes = plot.tuning(model, lr.regParam)
+    assert axes.get_xlabel() == "regParam" and axes.get_ylabel() == "accuracy" and axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["fitIntercept=True", "fitIntercept=False"]
+    with pytest.raises(ValueError, match="maxIter"):
+        plot.tuning(model, lr.maxIter)
+
+
+def test_a_transformer_of_scikit_learn(photos: Path) -> None:
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.linear_model import LogisticRegression as SklearnRegression
+    from sklearn.pipeline import make_pipeline
+
+    from emberline.sklearn import DeepImageFeaturizer
+
+    paths = sorted(photos.glob("*/*.png"))
+    labels = [path.parent.name for path in paths]
+    pipeline = clone(make_pipeline(DeepImageFeaturizer(NETWORK), SklearnRegression(max_iter=50)))
+    assert pipeline.fit(paths, labels).score(paths, labels) == 1.0
+    features = DeepImageFeaturizer(NETWORK).fit_transform([paths[3].read_bytes(), paths[0].read_bytes()])
+    assert features.shape == (2, 1280)
+    assert np.array_equal(features[1], DeepImageFeaturizer(NETWORK).transform([str(paths[0])])[0])
+    with pytest.raises(ValueError, match=r"none.png"):
+        DeepImageFeaturizer(NETWORK).transform([str(photos / "none.png")])
+
+
+def test_encoded_images_are_images(session: Session, photos: Path) -> None:
+    file = next(photos.glob("red/*.png"))
+    df = session.createDataFrame({"image": [file.read_bytes()]}).withColumn("w", lit(1))
+    assert df.selectExpr("image_width(image) AS w").first().w == 64 + int(file.stem.removeprefix("red"))
