@@ -126,9 +126,9 @@ LAYERS = {
         ["product", "Multiply", {}, ["conv", "se"]],
     ),
     "Concatenate": image(["c", "Conv2D", {"filters": 2, "kernel_size": 1}], ["cat", "Concatenate", {}, ["conv", "c"]]),
-    "ClassToken": sequence(["token", "ClassToken", {}], ["hidden", "Dense", {"units": 6, "activation": "tanh"}], ["mha", "MultiHeadAttention", {"heads": 2}]),
+    "ClassToken": sequence(["token", "ClassToken", {}], ["hidden", "Dense", {"units": 6, "activation": "tanh"}], ["mha", "MultiHeadAttention", {"heads": 2, "key_dim": 3}]),
     "PositionEmbedding": sequence(["position", "PositionEmbedding", {}], ["hidden", "Dense", {"units": 6, "activation": "tanh"}]),
-    "MultiHeadAttention": sequence(["mha", "MultiHeadAttention", {"heads": 2}]),
+    "MultiHeadAttention": sequence(["mha", "MultiHeadAttention", {"heads": 2, "key_dim": 3}]),
     **{f"Activation {name}": activation(name) for name in (
         "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "softmax", "softplus", "swish", "hard_sigmoid", "hard_swish", "gelu",
     )},
@@ -271,7 +271,7 @@ def build(network, settings=None):
         inputs = [values[i] for i in inputs[0]] if inputs else [values[last]]
         if kind == "MultiHeadAttention":
             features = inputs[0].shape[-1]
-            layer = kl.MultiHeadAttention(given["heads"], features // given["heads"], name=name)
+            layer = kl.MultiHeadAttention(given["heads"], given["key_dim"], name=name)
             values[name] = layer(inputs[0], inputs[0])
             for ours, part in [("query", layer.query_dense), ("key", layer.key_dense), ("value", layer.value_dense), ("output", layer.output_dense)]:
                 variables.append((f"{name}/{ours}_kernel", part.kernel, (features, features)))

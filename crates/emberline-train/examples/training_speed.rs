@@ -6,8 +6,8 @@ use std::{io::Write, time::Instant};
 
 use anyhow::Result;
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, Dense, GlobalPooling2D, Layer, NetworkBuilder, Padding,
-    Pooling2D, Tensor,
+    Activation, BatchNormalization, Conv, Dense, GlobalPooling, Layer, NetworkBuilder, Padding, Tensor,
+    WindowPooling,
 };
 use emberline_train::{Device, Event, Loss, Optimizer, Samples, TrainOptions, fit, initialized};
 
@@ -21,13 +21,13 @@ fn main() -> Result<()> {
     let mut layers = NetworkBuilder::new("cnn");
     let mut value = layers.input("image", [32, 32, 3]);
     for (i, filters) in [32, 64, 128].into_iter().enumerate() {
-        let conv = Conv2D::new(filters, 3).padding(Padding::Same).without_bias();
+        let conv = Conv::new_2d(filters, 3).padding(Padding::Same).without_bias();
         value = layers.apply(&format!("conv{i}"), conv, value);
         value = layers.apply(&format!("bn{i}"), BatchNormalization::new(1e-3), value);
         value = layers.apply(&format!("relu{i}"), Activation::Relu, value);
-        value = layers.apply(&format!("pool{i}"), Layer::MaxPooling2D(Pooling2D::new(2)), value);
+        value = layers.apply(&format!("pool{i}"), Layer::MaxPooling(WindowPooling::new_2d(2)), value);
     }
-    value = layers.apply("mean", Layer::GlobalAveragePooling2D(GlobalPooling2D::default()), value);
+    value = layers.apply("mean", Layer::GlobalAveragePooling(GlobalPooling::default()), value);
     value = layers.apply("out", Dense::new(10).activation(Activation::Softmax), value);
     let network = initialized(layers.build(&[value])?, 1, &Default::default())?;
 

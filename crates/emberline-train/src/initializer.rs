@@ -160,11 +160,11 @@ impl Initializer {
     #[must_use]
     pub fn default_of(weight: &str) -> Self {
         match weight.rsplit_once('/').map_or(weight, |(_, name)| name) {
-            "gamma" | "moving_variance" => Self::Constant(1.0),
-            "beta" | "moving_mean" | "token" => Self::Constant(0.0),
+            "gamma" | "moving_variance" | "variance" | "scale" => Self::Constant(1.0),
+            "beta" | "moving_mean" | "mean" | "token" | "alpha" => Self::Constant(0.0),
             name if name.ends_with("bias") => Self::Constant(0.0),
             "embeddings" => Self::Uniform { min: -0.05, max: 0.05 },
-            "recurrent_kernel" => Self::Orthogonal { gain: 1.0 },
+            name if name.ends_with("recurrent_kernel") => Self::Orthogonal { gain: 1.0 },
             _ => scaled(1.0, Fan::Mean, Distribution::Uniform),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emberline_net::Network;
+use emberline_net::{Network, Node};
 use serde_json::Value;
 
 use crate::{
@@ -36,7 +36,8 @@ pub struct TrainOptions {
     pub device: Device,
     /// How much samples of a class count; 1 for those that are not there.
     pub class_weights: BTreeMap<usize, f64>,
-    /// Layers whose weights and statistics stay as they are.
+    /// Layers whose weights and statistics stay as they are, beside those that the network says are not trainable. A layer that
+    /// is applied again is frozen at all places once it is at one.
     pub frozen: BTreeSet<String>,
     /// The first layer that trains: those before it, in the network's order, are frozen.
     pub freeze_until: Option<String>,
@@ -146,8 +147,20 @@ impl TrainOptions {
         if let Some(first) = &self.freeze_until {
             frozen.extend(network.layer_names().take_while(|layer| layer != first).map(str::to_owned));
         }
-        Ok(frozen)
+        let is_frozen = |node: &&Node| !node.trainable || frozen.contains(&node.name);
+        let weights: BTreeSet<&str> =
+            network.nodes().iter().filter(is_frozen).map(Node::weights_name).collect();
+        let nodes = network.nodes().iter().filter(|node| weights.contains(node.weights_name()));
+        Ok(nodes.map(|node| node.name.clone()).collect())
     }
+}
+
+/// What is special about a layer, said of it where it stands or where it is applied first.
+pub(crate) fn options_of<'a>(
+    layers: &'a BTreeMap<String, LayerOptions>,
+    node: &Node,
+) -> Option<&'a LayerOptions> {
+    layers.get(&node.name).or_else(|| layers.get(node.weights_name()))
 }
 
 impl Monitor {

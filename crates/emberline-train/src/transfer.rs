@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use emberline_net::{Network, Tensor};
 
-use crate::{Error, Result};
+use crate::{Error, Result, weights::names_of};
 
 /// The network with the weights of some layers copied from layers of another: by the names of its own layers, those of the
 /// other's. A layer's weights are matched by their names, such as `kernel`; those that one of the layers lacks, such as the
@@ -67,7 +67,7 @@ pub fn copy_weights(network: Network, layers: &[(&str, &Network, &str)]) -> Resu
                     tensor.shape()
                 )));
             }
-            weights.insert(format!("{own}/{name}"), tensor.clone());
+            weights.insert(format!("{}/{name}", weights_name(&network, own)), tensor.clone());
         }
     }
     Ok(network.with_weights(weights)?)
@@ -75,6 +75,12 @@ pub fn copy_weights(network: Network, layers: &[(&str, &Network, &str)]) -> Resu
 
 /// A layer's weights by their names without the layer's.
 fn of_layer<'a>(network: &'a Network, layer: &str) -> BTreeMap<&'a str, &'a Tensor> {
-    let own = |name: &'a String| name.strip_prefix(layer)?.strip_prefix('/');
-    network.weights().iter().filter_map(|(name, tensor)| Some((own(name)?, tensor.as_ref()))).collect()
+    let weight = |(own, name): (&'a str, &String)| Some((own, network.weights().get(name)?.as_ref()));
+    names_of(network, weights_name(network, layer)).filter_map(weight).collect()
+}
+
+/// Under which name a layer's weights are kept.
+fn weights_name<'a>(network: &'a Network, layer: &'a str) -> &'a str {
+    let node = network.nodes().iter().find(|node| node.name == layer);
+    node.map_or(layer, |node| node.weights_name())
 }

@@ -97,6 +97,15 @@ impl Weights {
     }
 }
 
+/// The weights kept under a layer's name: their names without the layer's, and as they are.
+pub(crate) fn names_of<'a>(network: &'a Network, layer: &str) -> impl Iterator<Item = (&'a str, &'a String)> {
+    let own = move |name: &'a String| {
+        let (owner, own) = name.rsplit_once('/')?;
+        (owner == layer).then_some((own, name))
+    };
+    network.weights().keys().filter_map(own)
+}
+
 pub(crate) fn on_device(values: Vec<f32>, device: &Device) -> Tensor<1> {
     let len = values.len();
     Tensor::from_data(TensorData::new(values, [len]), device.plain())

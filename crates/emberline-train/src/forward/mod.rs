@@ -2,17 +2,29 @@
 //!
 //! A kind of layer is one arm of [`Pass::apply`]. What it takes and gives is a [`Value`]; its weights it asks the pass for.
 
+mod activation;
 mod attention;
 mod convolution;
+mod merge;
+mod reshape;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn_tensor::{Gradients, Tensor, TensorData, activation, module};
+use burn_tensor::{Gradients, Int, Tensor, TensorData, activation::sigmoid, module};
 use emberline_net::{Activation, Layer, Network, Node};
 
-pub(crate) use self::value::{Value, split};
-use crate::{Device, Error, Result, options::LayerOptions, random::Random, random::hash, weights::Weights};
+use self::activation::{activate, activation_of, is_last};
+pub(crate) use self::{
+    activation::softplus,
+    value::{Value, split},
+};
+use crate::{
+    Device, Error, Result,
+    options::{LayerOptions, options_of},
+    random::{Random, hash},
+    weights::{Weights, numbers},
+};
 
 /// Keras' default of `BatchNormalization`.
 const BATCH_NORMALIZATION_MOMENTUM: f64 = 0.99;
@@ -60,7 +72,7 @@ pub(crate) struct Pass<'a> {
     leaves: BTreeMap<String, (Tensor<1>, Vec<usize>)>,
     trainable: Vec<String>,
     /// New values of weights that no gradient changes.
-    statistics: Vec<(String, Tensor<1>)>,
+    statistics: BTreeMap<String, Tensor<1>>,
 }
 
 impl<'a> Forward<'a> {
@@ -87,7 +99,7 @@ impl<'a> Forward<'a> {
             }
             leaves.insert(name.clone(), (leaf, weight.shape.clone()));
         }
-        Pass { forward: self, mode, leaves, trainable, statistics: Vec::new() }
+        Pass { forward: self, mode, leaves, trainable, statistics: BTreeMap::new() }
     }
 }
 
@@ -101,7 +113,7 @@ impl Pass<'_> {
         for node in network.nodes() {
             let inputs = node.inputs.iter().filter_map(|name| values.get(name.as_str()).cloned()).collect();
             let linear = self.apply(node, inputs).map_err(|problem| layer_error(network, node, problem))?;
-            let activation = activation_of(&node.layer);
+            let activation = activation_of(&node.layer, linear.shape().len());
             if matches!(activation, Activation::Softmax | Activation::Sigmoid) {
                 logits.insert(node.name.as_str(), (activation, linear.clone()));
             }
@@ -130,7 +142,7 @@ impl Pass<'_> {
     pub(crate) fn finish(
         self,
         gradients: &mut Gradients,
-    ) -> (BTreeMap<String, Tensor<1>>, Vec<(String, Tensor<1>)>) {
+    ) -> (BTreeMap<String, Tensor<1>>, BTreeMap<String, Tensor<1>>) {
         let mut found = BTreeMap::new();
         for name in self.trainable {
             if let Some(gradient) = self.leaves.get(&name).and_then(|(leaf, _)| leaf.grad_remove(gradients)) {
@@ -142,29 +154,39 @@ impl Pass<'_> {
 
     /// What a layer computes, before its activation.
     fn apply(&mut self, node: &Node, mut inputs: Vec<Value>) -> Result<Value, String> {
+        let output = self.forward.network.shapes().get(&node.name).cloned().unwrap_or_default();
         match &node.layer {
-            Layer::Add => return fold(inputs, |a, b| a + b),
-            Layer::Multiply => return fold(inputs, |a, b| a * b),
-            Layer::Concatenate => return Ok(concatenate(inputs)),
+            Layer::Add => return merge::fold(inputs, |a, b| a + b),
+            Layer::Subtract => return merge::fold(inputs, |a, b| a - b),
+            Layer::Multiply => return merge::fold(inputs, |a, b| a * b),
+            Layer::Average => {
+                let count = inputs.len() as f32;
+                return Ok(merge::fold(inputs, |a, b| a + b)?.map(|sum| sum / count));
+            }
+            Layer::Maximum => return merge::fold(inputs, |a, b| merge::greatest(a, b, 1.0)),
+            Layer::Minimum => return merge::fold(inputs, |a, b| merge::greatest(a, b, -1.0)),
+            Layer::Concatenate { axis } => return merge::concatenate(inputs, *axis, &output),
+            Layer::MultiHeadAttention(layer) => return self.attention(node, layer, inputs, &output),
             _ => {}
         }
         let (Some(input), true) = (inputs.pop(), inputs.is_empty()) else {
-            return Err("expected one input".to_owned());
+            return Err(untrained(&node.layer));
         };
-        let output = self.forward.network.shapes().get(&node.name).cloned().unwrap_or_default();
+        let rank = input.shape().len();
         Ok(match &node.layer {
-            Layer::Conv2D(layer) => self.conv_2d(node, layer, input),
-            Layer::DepthwiseConv2D(layer) => self.depthwise_conv_2d(node, layer, input),
+            Layer::Conv(layer) => self.conv(node, layer, input, &output),
+            Layer::DepthwiseConv(layer) => self.depthwise_conv(node, layer, input, &output)?,
             Layer::Dense(layer) => {
                 let kernel = self.weight::<2>(node, "kernel");
                 let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
                 dense(input, kernel, bias, &output)
             }
-            Layer::BatchNormalization(layer) => self.batch_normalization(node, layer, input),
-            Layer::LayerNormalization(layer) => {
-                let (gamma, beta) = (self.weight::<1>(node, "gamma"), self.weight::<1>(node, "beta"));
-                let normal = module::layer_norm(input.channels_last(), gamma, Some(beta), layer.epsilon);
-                Value::from_channels_last(normal, &output)
+            Layer::Embedding(layer) => self.embedding(node, layer, input, &output)?,
+            Layer::BatchNormalization(layer) if is_last(&[layer.axis], rank) => {
+                self.batch_normalization(node, layer, input)
+            }
+            Layer::LayerNormalization(layer) if is_last(&layer.axes, rank) && !layer.rms_scaling => {
+                self.layer_normalization(node, layer, input)
             }
             Layer::LayerScale => {
                 let gamma = self.per_channel(node, "gamma");
@@ -175,15 +197,28 @@ impl Pass<'_> {
                 let offset = self.constants(&layer.offset);
                 input.map(|data| data * scale + offset)
             }
-            Layer::Activation(_) => input,
-            Layer::ZeroPadding2D(layer) => {
-                Value::from_image(input.image().pad((layer.left, layer.right, layer.top, layer.bottom), 0.0))
+            Layer::Activation(_) | Layer::Identity => input,
+            Layer::Softmax { axes } if is_last(axes, rank) => input,
+            Layer::Glu => {
+                let data = input.data();
+                let half = data.dims()[1] / 2;
+                let (values, gates) = (data.clone().narrow(1, 0, half), data.narrow(1, half, half));
+                Value::new(values * sigmoid(gates), &output)
             }
-            Layer::MaxPooling2D(layer) => convolution::max_pooling_2d(layer, input),
-            Layer::AveragePooling2D(layer) => convolution::average_pooling_2d(layer, input),
-            Layer::GlobalAveragePooling2D(_) => Value::new(input.data().mean_dim(2), &output),
-            Layer::GlobalMaxPooling2D(_) => Value::new(input.data().max_dim(2), &output),
+            Layer::ZeroPadding(layer) => reshape::zero_padding(layer, input, &output)?,
+            Layer::Cropping(layer) => reshape::cropping(layer, input, &output)?,
+            Layer::UpSampling(layer) => reshape::up_sampling(layer, input, &output)?,
+            Layer::MaxPooling(layer) => convolution::max_pooling(layer, input, &output),
+            Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, &output),
+            Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), &output),
+            Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), &output),
             Layer::Flatten | Layer::Reshape(_) => input.reshaped(&output),
+            Layer::Permute { axes } => reshape::permuted(axes, input, &output)?,
+            Layer::RepeatVector { count } => {
+                let data = input.data();
+                let [batch, features, _] = data.dims();
+                Value::new(data.expand([batch, features, *count]), &output)
+            }
             Layer::Dropout { rate } => self.dropout(node, f64::from(*rate), input),
             Layer::ClassToken => {
                 let token = self.per_channel(node, "token");
@@ -195,7 +230,6 @@ impl Pass<'_> {
                 let embeddings = self.weight::<2>(node, "embeddings").transpose().unsqueeze::<3>();
                 input.map(|data| data + embeddings)
             }
-            Layer::MultiHeadAttention(layer) => self.attention(node, layer, input),
             Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), &output),
             other => return Err(untrained(other)),
         })
@@ -222,6 +256,44 @@ impl Pass<'_> {
         Tensor::from_data(data, self.forward.device.plain())
     }
 
+    /// Rows of the table by numbers that lose their fraction.
+    fn embedding(
+        &self,
+        node: &Node,
+        layer: &emberline_net::Embedding,
+        input: Value,
+        output: &[usize],
+    ) -> Result<Value, String> {
+        let places = numbers(input.channels_last()).map_err(|error| error.to_string())?;
+        let row = |place: f32| match place.trunc() {
+            row if row >= 0.0 && row < layer.rows as f32 => Ok(row as i64),
+            _ => Err(format!("expected numbers of rows from 0 to {}, found {place}", layer.rows - 1)),
+        };
+        let rows = places.into_iter().map(row).collect::<Result<Vec<_>, String>>()?;
+        let (positions, features) = split(output);
+        let (len, batch) = (rows.len(), rows.len() / positions.max(1));
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [len]), self.forward.device.plain());
+        let data = self.weight::<2>(node, "embeddings").select(0, rows);
+        Ok(Value::from_channels_last(data.reshape([batch, positions, features]), output))
+    }
+
+    fn layer_normalization(
+        &self,
+        node: &Node,
+        layer: &emberline_net::LayerNormalization,
+        input: Value,
+    ) -> Value {
+        let (_, channels) = split(input.shape());
+        let gamma = match layer.scale {
+            true => self.weight::<1>(node, "gamma"),
+            false => Tensor::ones([channels], self.forward.device.plain()),
+        };
+        let beta = layer.center.then(|| self.weight::<1>(node, "beta"));
+        let shape = input.shape().to_vec();
+        let normal = module::layer_norm(input.channels_last(), gamma, beta, layer.epsilon);
+        Value::from_channels_last(normal, &shape)
+    }
+
     fn batch_normalization(
         &mut self,
         node: &Node,
@@ -236,13 +308,16 @@ impl Pass<'_> {
         if !learns {
             return input.map(|data| module::batch_norm(data, gamma, beta, mean, variance, layer.epsilon));
         }
-        let options = self.forward.layers.get(&node.name);
+        let options = options_of(self.forward.layers, node);
         let momentum = options.and_then(|options| options.momentum).unwrap_or(BATCH_NORMALIZATION_MOMENTUM);
         let shape = input.shape().to_vec();
         let found = module::batch_norm_train(input.data(), gamma, beta, layer.epsilon);
         let mut follow = |name: &str, before: Tensor<1>, now: Tensor<1>| {
+            let name = weight_name(node, name);
+            // A layer that is applied again goes on from where its statistics stand.
+            let before = self.statistics.get(&name).cloned().unwrap_or(before);
             let next = before * momentum as f32 + now.inner() * (1.0 - momentum) as f32;
-            self.statistics.push((weight_name(node, name), next));
+            self.statistics.insert(name, next);
         };
         follow("moving_mean", mean, found.mean);
         follow("moving_variance", variance, found.variance);
@@ -264,7 +339,10 @@ impl Pass<'_> {
 }
 
 fn untrained(layer: &Layer) -> String {
-    format!("layers of kind {} can't be trained yet; the network can be used, but not fitted", layer.kind())
+    format!(
+        "layers of kind {} can't be trained yet, or not with these settings; the network can be used, but not fitted",
+        layer.kind()
+    )
 }
 
 fn layer_error(network: &Network, node: &Node, problem: String) -> Error {
@@ -272,51 +350,13 @@ fn layer_error(network: &Network, node: &Node, problem: String) -> Error {
 }
 
 fn weight_name(node: &Node, weight: &str) -> String {
-    format!("{}/{weight}", node.name)
+    format!("{}/{weight}", node.weights_name())
 }
 
 fn shape_of<const D: usize>(shape: &[usize]) -> [usize; D] {
     let mut sizes = [1; D];
     sizes.iter_mut().zip(shape).for_each(|(size, given)| *size = *given);
     sizes
-}
-
-/// The activation that ends a layer.
-fn activation_of(layer: &Layer) -> Activation {
-    match layer {
-        Layer::Conv2D(layer) => layer.activation,
-        Layer::DepthwiseConv2D(layer) => layer.activation,
-        Layer::Dense(layer) => layer.activation,
-        Layer::Activation(activation) => *activation,
-        _ => Activation::Linear,
-    }
-}
-
-/// A function of every value, or of every vector of channels.
-fn activate(activation: Activation, value: Value) -> Result<Value, String> {
-    let function = |data: Tensor<3>| match activation {
-        Activation::Linear => Ok(data),
-        Activation::Relu => Ok(activation::relu(data)),
-        Activation::Relu6 => Ok(data.clamp(0.0, 6.0)),
-        Activation::LeakyRelu { slope } => Ok(activation::leaky_relu(data, f64::from(slope))),
-        Activation::Elu { alpha } => Ok(activation::elu(data, f64::from(alpha))),
-        Activation::Sigmoid => Ok(activation::sigmoid(data)),
-        Activation::Tanh => Ok(data.tanh()),
-        Activation::Softmax => Ok(activation::softmax(data, 1)),
-        Activation::Softplus => Ok(softplus(data)),
-        Activation::Swish => Ok(activation::silu(data)),
-        Activation::HardSigmoid => Ok((data + 3.0).clamp(0.0, 6.0) / 6.0),
-        Activation::HardSwish => Ok(data.clone() * ((data + 3.0).clamp(0.0, 6.0) / 6.0)),
-        Activation::Gelu => Ok(activation::gelu(data)),
-        other => Err(format!("the activation {other:?} can't be trained yet")),
-    };
-    let shape = value.shape().to_vec();
-    Ok(Value::new(function(value.data())?, &shape))
-}
-
-/// `log(1 + exp(x))` without overflow, its slope at 0 a half.
-pub(crate) fn softplus<const D: usize>(data: Tensor<D>) -> Tensor<D> {
-    activation::log_sigmoid(data.neg()).neg()
 }
 
 /// `x W + b` of every vector of channels.
@@ -330,38 +370,4 @@ fn dense(input: Value, kernel: Tensor<2>, bias: Option<Tensor<1>>, output: &[usi
         None => product,
     };
     Value::from_channels_last(sum.reshape([batch, positions, units]), output)
-}
-
-/// A sum or product of inputs, whose axes are equal or 1 on one side.
-fn fold(inputs: Vec<Value>, function: impl Fn(Tensor<3>, Tensor<3>) -> Tensor<3>) -> Result<Value, String> {
-    let mut inputs = inputs.into_iter();
-    let first = inputs.next().ok_or("expected inputs")?;
-    Ok(inputs.fold(first, |sum, input| {
-        let shape: Vec<usize> = sum.shape().iter().zip(input.shape()).map(|(&a, &b)| a.max(b)).collect();
-        let (sum, input) = (broadcast(sum, &shape), broadcast(input, &shape));
-        Value::new(function(sum, input), &shape)
-    }))
-}
-
-/// Values with as many positions as `shape` has, or with one where that is enough.
-fn broadcast(value: Value, shape: &[usize]) -> Tensor<3> {
-    let (positions, _) = split(value.shape());
-    let (wanted, _) = split(shape);
-    if positions == 1 || positions == wanted {
-        return value.data();
-    }
-    // Along one of two axes of positions, as `[7, 1, 64]` beside `[7, 7, 64]`.
-    let (height, width) = (shape[0], wanted / shape[0]);
-    let data = value.image();
-    let [batch, channels, _, _] = data.dims();
-    data.expand([batch, channels, height, width]).reshape([batch, channels, wanted])
-}
-
-fn concatenate(inputs: Vec<Value>) -> Value {
-    let shape = inputs.first().map(|input| input.shape().to_vec()).unwrap_or_default();
-    let data = Tensor::cat(inputs.into_iter().map(Value::data).collect(), 1);
-    let channels = data.dims()[1];
-    let (_, outer) = shape.split_last().unwrap_or((&0, &[]));
-    let shape: Vec<usize> = outer.iter().copied().chain([channels]).collect();
-    Value::new(data, &shape)
 }

@@ -4,6 +4,9 @@ use burn_tensor::{Tensor, TensorData};
 
 use crate::Device;
 
+/// The axes of an unfolded value: the batch, the channels, and up to three before them.
+pub(crate) const UNFOLDED: usize = 5;
+
 /// A batch of values, kept as `[batch, channels, positions]` whatever their shape is: a vector has one position, an image one for
 /// every pixel. So one kind of tensor serves all layers, what happens to channels happens along axis 1, and convolutions find
 /// the order of axes that Burn's take.
@@ -40,16 +43,29 @@ impl Value {
         self.data.swap_dims(1, 2)
     }
 
-    /// `[batch, channels, height, width]`, of a shape of three axes.
-    pub(crate) fn image(self) -> Tensor<4> {
+    /// `[batch, channels, ...]` with the axes before the channels, and axes of 1 behind them where more are asked for.
+    pub(crate) fn spatial<const D: usize>(self) -> Tensor<D> {
         let [batch, channels, _] = self.data.dims();
-        let (height, width) = (self.shape[0], self.shape[1]);
-        self.data.reshape([batch, channels, height, width])
+        let before = self.shape.split_last().map_or(&[][..], |(_, before)| before);
+        let given = [batch, channels].into_iter().chain(before.iter().copied());
+        let mut sizes = [1; D];
+        sizes.iter_mut().zip(given).for_each(|(size, given)| *size = given);
+        self.data.reshape(sizes)
     }
 
-    pub(crate) fn from_image(image: Tensor<4>) -> Self {
-        let [batch, channels, height, width] = image.dims();
-        Self::new(image.reshape([batch, channels, height * width]), &[height, width, channels])
+    /// The same for any shape of at most three axes before the channels.
+    pub(crate) fn unfolded(self) -> Result<Tensor<UNFOLDED>, String> {
+        match self.shape.len() < UNFOLDED {
+            true => Ok(self.spatial()),
+            false => Err(too_many_axes(&self.shape)),
+        }
+    }
+
+    /// From `[batch, channels, ...]`.
+    pub(crate) fn from_spatial<const D: usize>(data: Tensor<D>, shape: &[usize]) -> Self {
+        let sizes = data.dims();
+        let positions: usize = sizes[2..].iter().product();
+        Self::new(data.reshape([sizes[0], sizes[1], positions]), shape)
     }
 
     pub(crate) fn from_channels_last(data: Tensor<3>, shape: &[usize]) -> Self {
@@ -76,4 +92,8 @@ pub(crate) fn split(shape: &[usize]) -> (usize, usize) {
         [] => (1, 1),
         [positions @ .., channels] => (positions.iter().product(), *channels),
     }
+}
+
+pub(crate) fn too_many_axes(shape: &[usize]) -> String {
+    format!("expected at most {} axes, found {shape:?}", UNFOLDED - 1)
 }

@@ -12,8 +12,8 @@ use crate::{
     forward::{Forward, Mode, Value},
     metric::Answers,
     optimizer::State,
-    options::Monitor,
-    weights::{Weights, numbers, on_device},
+    options::{Monitor, options_of},
+    weights::{Weights, names_of, numbers, on_device},
 };
 
 /// How far a run came: with the numbers of its tensors, all it needs to go on.
@@ -71,11 +71,21 @@ impl<'a> Run<'a> {
         forward: &'a Forward<'a>,
     ) -> Result<Self> {
         let mut weights = Weights::new(network, &options.device);
+        let mut first: BTreeMap<&str, &str> = BTreeMap::new();
         for node in network.nodes() {
-            let layer = options.layers.get(&node.name);
-            let prefix = format!("{}/", node.name);
-            for name in network.weights().keys().filter(|name| name.starts_with(&prefix)) {
-                let own = &name[prefix.len()..];
+            let shared = node.weights_name();
+            let owner = *first.entry(shared).or_insert(&node.name);
+            if owner != node.name {
+                if options.layers.contains_key(&node.name) {
+                    return Err(Error::Setting {
+                        subject: format!("layer `{}`", node.name),
+                        problem: format!("it is layer `{owner}` applied again; expected settings for that"),
+                    });
+                }
+                continue;
+            }
+            let layer = options_of(&options.layers, node);
+            for (own, name) in names_of(network, shared) {
                 let Some(weight) = weights.get_mut(name) else { continue };
                 weight.trainable = !frozen.contains(&node.name) && !own.starts_with("moving_");
                 let Some(layer) = layer else { continue };
@@ -92,7 +102,7 @@ impl<'a> Run<'a> {
             let settings =
                 layer.into_iter().flat_map(|layer| layer.regularizers.keys().chain(layer.constraints.keys()));
             for own in settings {
-                if weights.get(&format!("{prefix}{own}")).is_none() {
+                if weights.get(&format!("{shared}/{own}")).is_none() {
                     return Err(Error::Setting {
                         subject: format!("layer `{}`", node.name),
                         problem: format!("there is no weight `{own}` to have a regularizer or constraint"),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use emberline_net::{
-    Activation, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, GlobalPooling2D, Layer,
-    LayerNormalization, MultiHeadAttention, Network, NetworkBuilder, Padding, Pair, Pooling2D, Rescaling,
-    Reshape, ZeroPadding2D,
+    Activation, BatchNormalization, Conv, Dense, DepthwiseConv, GlobalPooling, Layer, LayerNormalization,
+    MultiHeadAttention, Network, NetworkBuilder, Padding, Rescaling, Reshape, Sizes, WindowPooling,
+    ZeroPadding,
 };
 use emberline_train::LayerOptions;
 use serde_json::Value;
@@ -38,30 +38,29 @@ pub(crate) fn network(description: &Value) -> (Network, BTreeMap<String, LayerOp
 fn layer(kind: &str, settings: &Value) -> Layer {
     let flag = |key: &str, default: bool| settings[key].as_bool().unwrap_or(default);
     let count = |key: &str| settings[key].as_u64().unwrap() as usize;
-    let pair_or = |key: &str, default: Pair| settings.get(key).map_or(default, pair);
+    let pair_or = |key: &str, default: Sizes| settings.get(key).map_or(default, pair);
     let padding = if settings["padding"] == "same" { Padding::Same } else { Padding::Valid };
     let activation = settings["activation"].as_str().map_or(Activation::Linear, activation);
-    let global = GlobalPooling2D { keepdims: flag("keepdims", false) };
+    let global = GlobalPooling { keepdims: flag("keepdims", false), ..GlobalPooling::default() };
     let pooling = || {
         let window = pair(&settings["pool_size"]);
-        Pooling2D::new(window).strides(pair_or("strides", window)).padding(padding)
+        WindowPooling::new_2d(window.clone()).strides(pair_or("strides", window)).padding(padding)
     };
     match kind {
         "Dense" => {
             Layer::Dense(Dense { units: count("units"), use_bias: flag("use_bias", true), activation })
         }
-        "Conv2D" => Layer::Conv2D(Conv2D {
-            filters: count("filters"),
-            kernel: pair(&settings["kernel_size"]),
-            strides: pair_or("strides", 1.into()),
-            padding,
-            dilation: pair_or("dilation_rate", 1.into()),
-            groups: settings["groups"].as_u64().unwrap_or(1) as usize,
-            use_bias: flag("use_bias", true),
-            activation,
-        }),
-        "DepthwiseConv2D" => Layer::DepthwiseConv2D(
-            DepthwiseConv2D::new(pair(&settings["kernel_size"]))
+        "Conv2D" => {
+            let conv = Conv::new_2d(count("filters"), pair(&settings["kernel_size"]))
+                .strides(pair_or("strides", 1.into()))
+                .padding(padding)
+                .dilation(pair_or("dilation_rate", 1.into()))
+                .groups(settings["groups"].as_u64().unwrap_or(1) as usize)
+                .activation(activation);
+            Layer::Conv(if flag("use_bias", true) { conv } else { conv.without_bias() })
+        }
+        "DepthwiseConv2D" => Layer::DepthwiseConv(
+            DepthwiseConv::new_2d(pair(&settings["kernel_size"]))
                 .strides(pair_or("strides", 1.into()))
                 .padding(padding)
                 .depth_multiplier(settings["depth_multiplier"].as_u64().unwrap_or(1) as usize)
@@ -72,7 +71,7 @@ fn layer(kind: &str, settings: &Value) -> Layer {
             ..BatchNormalization::new(1e-3)
         }),
         "LayerNormalization" => {
-            Layer::LayerNormalization(LayerNormalization { epsilon: settings["epsilon"].as_f64().unwrap() })
+            Layer::LayerNormalization(LayerNormalization::new(settings["epsilon"].as_f64().unwrap()))
         }
         "LayerScale" => Layer::LayerScale,
         "Rescaling" => {
@@ -82,26 +81,23 @@ fn layer(kind: &str, settings: &Value) -> Layer {
         "Activation" => Layer::Activation(activation),
         "ZeroPadding2D" => {
             let side = |i: usize, j: usize| settings["padding"][i][j].as_u64().unwrap() as usize;
-            Layer::ZeroPadding2D(ZeroPadding2D {
-                top: side(0, 0),
-                bottom: side(0, 1),
-                left: side(1, 0),
-                right: side(1, 1),
-            })
+            Layer::ZeroPadding(ZeroPadding { pads: vec![(side(0, 0), side(0, 1)), (side(1, 0), side(1, 1))] })
         }
-        "MaxPooling2D" => Layer::MaxPooling2D(pooling()),
-        "AveragePooling2D" => Layer::AveragePooling2D(pooling()),
-        "GlobalMaxPooling2D" => Layer::GlobalMaxPooling2D(global),
-        "GlobalAveragePooling2D" => Layer::GlobalAveragePooling2D(global),
+        "MaxPooling2D" => Layer::MaxPooling(pooling()),
+        "AveragePooling2D" => Layer::AveragePooling(pooling()),
+        "GlobalMaxPooling2D" => Layer::GlobalMaxPooling(global),
+        "GlobalAveragePooling2D" => Layer::GlobalAveragePooling(global),
         "Flatten" => Layer::Flatten,
         "Reshape" => Layer::Reshape(Reshape { shape: sizes(&settings["target_shape"]) }),
         "Dropout" => Layer::Dropout { rate: settings["rate"].as_f64().unwrap() as f32 },
         "Add" => Layer::Add,
         "Multiply" => Layer::Multiply,
-        "Concatenate" => Layer::Concatenate,
+        "Concatenate" => Layer::Concatenate { axis: -1 },
         "ClassToken" => Layer::ClassToken,
         "PositionEmbedding" => Layer::PositionEmbedding,
-        "MultiHeadAttention" => Layer::MultiHeadAttention(MultiHeadAttention { heads: count("heads") }),
+        "MultiHeadAttention" => {
+            Layer::MultiHeadAttention(MultiHeadAttention::new(count("heads"), count("key_dim")))
+        }
         "TakeToken" => Layer::TakeToken { index: count("index") },
         other => panic!("there is no layer `{other}`"),
     }
@@ -130,7 +126,7 @@ fn sizes(value: &Value) -> Vec<usize> {
     value.as_array().unwrap().iter().map(|size| size.as_u64().unwrap() as usize).collect()
 }
 
-fn pair(value: &Value) -> Pair {
+fn pair(value: &Value) -> Sizes {
     match value.as_u64() {
         Some(size) => (size as usize).into(),
         None => (value[0].as_u64().unwrap() as usize, value[1].as_u64().unwrap() as usize).into(),
