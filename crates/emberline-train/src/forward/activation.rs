@@ -38,15 +38,9 @@ pub(super) fn activate(activation: Activation, value: Value) -> Result<Value, St
             Ok(if max.is_finite() { unbounded.clamp_max(max) } else { unbounded })
         }
         Activation::LeakyRelu { slope } => Ok(activation::leaky_relu(data, f64::from(slope))),
-        Activation::Elu { alpha } => Ok(activation::elu(data, f64::from(alpha))),
-        Activation::Celu { alpha } => {
-            let below = ((data.clone().clamp_max(0.0) / alpha).exp() - 1.0) * alpha;
-            Ok(activation::relu(data) + below)
-        }
-        Activation::Selu => {
-            let below = (data.clone().clamp_max(0.0).exp() - 1.0) * SELU_ALPHA;
-            Ok((activation::relu(data) + below) * SELU_SCALE)
-        }
+        Activation::Elu { alpha } => Ok(elu(data, 1.0, f64::from(alpha))),
+        Activation::Celu { alpha } => Ok(elu(data, f64::from(alpha), f64::from(alpha))),
+        Activation::Selu => Ok(elu(data, 1.0, SELU_ALPHA) * SELU_SCALE),
         Activation::Exponential => Ok(data.exp()),
         Activation::Sigmoid => Ok(activation::sigmoid(data)),
         Activation::LogSigmoid => Ok(activation::log_sigmoid(data)),
@@ -85,6 +79,13 @@ pub(super) fn activate(activation: Activation, value: Value) -> Result<Value, St
     };
     let shape = value.shape().to_vec();
     Ok(Value::new(function(value.data())?, &shape))
+}
+
+/// `x` above zero, `alpha * (exp(x / width) - 1)` below. No power of large values is taken: its slope, times nothing, is no number.
+fn elu(data: Tensor<3>, width: f64, alpha: f64) -> Tensor<3> {
+    let below = ((data.clone().clamp_max(0.0) / width).exp() - 1.0) * alpha;
+    let is_below = data.clone().lower_elem(0.0);
+    data.mask_where(is_below, below)
 }
 
 /// `log(1 + exp(x))` without overflow, its slope at 0 a half.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use emberline_net::{
-    Activation, Dense, Layer, NetworkBuilder, PrepareOptions, Runtime, Tensor, TractRuntime,
+    Activation, BatchNormalization, Conv, Cropping, Dense, DepthwiseConv, Embedding, GlobalPooling, Layer,
+    MultiHeadAttention, Network, NetworkBuilder, Node, Padding, PrepareOptions, Runtime, Tensor,
+    TractRuntime, UpSampling, WindowPooling, ZeroPadding,
 };
 use emberline_train::{
     Device, Error, Event, Initializer, Loss, Optimizer, Samples, TrainOptions, fit, initialized, predict,
@@ -118,12 +120,136 @@ fn training_and_the_runtimes_compute_the_same_network() {
         ]))
         .0,
     );
-    let numbers = crate::formula::hashed("picture", 2 * 9 * 7 * 3).into_iter().map(|u| u as f32).collect();
-    let input = Tensor::new(vec![2, 9, 7, 3], numbers).unwrap();
+    assert_same(&network, picture(&[9, 7, 3]));
+}
+
+#[test]
+fn training_and_the_runtimes_compute_the_same_layers_over_one_to_three_axes() {
+    for shape in [vec![9, 4], vec![9, 7, 4], vec![5, 6, 7, 4]] {
+        let axes = shape.len() - 1;
+        let pooling =
+            |strides: usize| WindowPooling::new(vec![3; axes]).strides(strides).padding(Padding::Same);
+        let global = GlobalPooling { dimensions: axes, keepdims: false };
+        let mut layers = NetworkBuilder::new("axes");
+        let mut value = layers.input("input", shape.clone());
+        for (name, layer) in [
+            ("conv", Conv::new(6, vec![2; axes]).strides(2).padding(Padding::Same).into()),
+            ("pad", ZeroPadding { pads: vec![(1, 2); axes] }.into()),
+            ("crop", Cropping { crops: vec![(0, 1); axes] }.into()),
+            ("up", UpSampling { size: vec![2; axes], interpolation: Default::default() }.into()),
+            ("max", Layer::MaxPooling(pooling(2))),
+            ("selu", Activation::Selu.into()),
+            ("average", Layer::AveragePooling(pooling(1))),
+            ("mean", Layer::GlobalAveragePooling(global)),
+        ] {
+            value = layers.apply(name, layer, value);
+        }
+        assert_same(&with_weights(layers.build(&[value]).unwrap()), picture(&shape));
+    }
+}
+
+#[test]
+fn training_and_the_runtimes_compute_the_same_sequences() {
+    let mut layers = NetworkBuilder::new("sequences");
+    let input = layers.input("input", [8, 4]);
+    let causal = layers.apply("causal", Conv::new(4, vec![3]).padding(Padding::Causal), input);
+    let depth = layers.apply("depth", DepthwiseConv::new(vec![2]).padding(Padding::Same), causal);
+    let swapped = layers.apply("swapped", Layer::Permute { axes: vec![1, 0] }, depth);
+    let back = layers.apply("back", Layer::Permute { axes: vec![1, 0] }, swapped);
+    let mean = layers.apply(
+        "mean",
+        Layer::GlobalAveragePooling(GlobalPooling { dimensions: 1, keepdims: false }),
+        back,
+    );
+    let repeated = layers.apply("repeated", Layer::RepeatVector { count: 3 }, mean);
+    let joined = layers.merge("joined", Layer::Concatenate { axis: 1 }, &[back, repeated]);
+    let attention = MultiHeadAttention {
+        key_value_heads: 2,
+        value_dim: 2,
+        causal: true,
+        ..MultiHeadAttention::new(4, 3)
+    };
+    let attended = layers.merge("attended", attention, &[joined, back]);
+    let mut value = attended;
+    for (name, layer) in [
+        ("difference", Layer::Subtract),
+        ("average", Layer::Average),
+        ("greatest", Layer::Maximum),
+        ("least", Layer::Minimum),
+    ] {
+        value = layers.merge(name, layer, &[value, mean]);
+    }
+    assert_same(&with_weights(layers.build(&[value]).unwrap()), picture(&[8, 4]));
+}
+
+#[test]
+fn rows_of_a_table_are_looked_up_and_learned() {
+    let mut layers = NetworkBuilder::new("table");
+    let words = layers.input("words", [3]);
+    let rows = layers.apply("rows", Embedding { rows: 5, features: 2 }, words);
+    let flat = layers.apply("flat", Layer::Flatten, rows);
+    let out = layers.apply("out", Dense::new(1), flat);
+    let network = with_weights(layers.build(&[out]).unwrap());
+    let words = |numbers: [f32; 6]| Tensor::new(vec![2, 3], numbers.to_vec()).unwrap();
+    assert_same(&network, words([0., 1., 2., 2., 4., 2.]));
+    let sgd = Optimizer::parse(&json!({"name": "sgd", "learning_rate": 0.1})).unwrap();
+    let options = TrainOptions::new(sgd, Loss::parse(&"mse".into()).unwrap());
+    let fitted = |words: Tensor| {
+        let targets = Tensor::new(vec![2, 1], vec![1., -1.]).unwrap();
+        fit(&network, &options, &mut Samples::new(vec![words], targets, 2)?, None, &mut |_| {})
+    };
+    let trained = fitted(words([0., 1., 2., 2., 1., 2.])).unwrap().network;
+    let [before, after] = [&network, &trained].map(|network| network.weights()["rows/embeddings"].clone());
+    assert_ne!(before.data()[..6], after.data()[..6]);
+    assert_eq!(before.data()[6..], after.data()[6..]);
+    let error = fitted(words([0., 1., 2., 2., 5., 2.])).unwrap_err().to_string();
+    assert!(error.contains("layer `rows`: expected numbers of rows from 0 to 4, found 5"), "{error}");
+}
+
+#[test]
+fn layers_that_are_not_trainable_stay_and_shared_ones_train_once() {
+    let mut layers = NetworkBuilder::new("shared");
+    let input = layers.input("input", [6]);
+    let first = layers.apply("first", Dense::new(6).activation(Activation::Tanh), input);
+    let again = layers.apply_again("again", first, &[first]);
+    let normal = layers.apply("normal", BatchNormalization::new(1e-3), again);
+    let out = layers.apply("out", Dense::new(3), normal);
+    let network = layers.build(&[out]).unwrap();
+    let (options, _) = small("mse");
+    let trained = |trainable: bool| {
+        let of = |node: &Node| Node {
+            trainable: trainable || !["again", "normal"].contains(&node.name.as_str()),
+            ..node.clone()
+        };
+        let nodes = network.nodes().iter().map(of).collect();
+        let outputs = network.outputs().to_vec();
+        let network = Network::new("shared", network.inputs().to_vec(), nodes, outputs).unwrap();
+        let network = with_weights(network);
+        let trained = fit(&network, &options, &mut samples(0..3, "any"), None, &mut |_| {}).unwrap();
+        let changed = |name: &str| trained.network.weights()[name] != network.weights()[name];
+        ["first/kernel", "normal/gamma", "normal/moving_mean", "out/kernel"].map(changed)
+    };
+    assert_eq!(trained(true), [true; 4]);
+    assert_eq!(trained(false), [false, false, false, true]);
+    let mut options = options;
+    options.scale_learning_rate(["again"], 0.5);
+    let error =
+        fit(&with_weights(network), &options, &mut samples(0..1, "any"), None, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("layer `again`: it is layer `first` applied again"), "{error}");
+}
+
+/// Two samples of a shape.
+fn picture(shape: &[usize]) -> Tensor {
+    let count = 2 * shape.iter().product::<usize>();
+    let numbers = crate::formula::hashed("picture", count).into_iter().map(|u| u as f32).collect();
+    Tensor::new([&[2], shape].concat(), numbers).unwrap()
+}
+
+fn assert_same(network: &Network, input: Tensor) {
     let onnx = network.to_onnx(&emberline_net::OnnxOptions::default()).unwrap();
     let prepared = TractRuntime.prepare(&onnx, &PrepareOptions::default()).unwrap();
     let expected = prepared.run(&[input.view()]).unwrap().remove(0);
-    let found = predict(&network, &[input], &Device::cpu()).unwrap();
+    let found = predict(network, &[input], &Device::cpu()).unwrap();
     assert_eq!(found.shape(), expected.shape());
     for (found, expected) in found.data().iter().zip(expected.data()) {
         assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
