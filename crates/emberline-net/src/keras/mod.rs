@@ -1,7 +1,7 @@
 //! Keras' model files, read and written: `.keras` of Keras 3, whole models in `.h5` of Keras 1, 2 and 3, from any of their
 //! backends, and weights alone for a network that is there.
 //!
-//! Nothing in a file is run: a description names layers, which are looked up in a table ([`layers`]), and a class that is not
+//! Nothing in a file is run: a description names layers, which are looked up in a table (`layers.rs`), and a class that is not
 //! there is refused by name. Models inside models become layers called `outer/inner`; a layer that is called several times
 //! becomes several that share their weights, the later ones called `layer_call_1` and so on. A model over channels first
 //! becomes one over channels last: its inputs and outputs stay as they were, behind layers that put their axes in order

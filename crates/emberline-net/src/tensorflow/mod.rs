@@ -57,7 +57,7 @@ impl Default for TensorFlowLimits {
 /// use emberline_net::{PrepareOptions, TensorFlowModel, default_runtime};
 ///
 /// let model = TensorFlowModel::read("saved_model/", "serve", &Default::default())?;
-/// let onnx = model.to_onnx("serving_default", &[], &[])?;
+/// let onnx = model.to_onnx::<&str>("serving_default", &[], &[])?;
 /// let prepared = onnx.prepare(default_runtime().as_ref(), &PrepareOptions::default())?;
 /// # Ok::<(), emberline_net::Error>(())
 /// ```
