@@ -156,32 +156,35 @@ impl Pass<'_> {
     fn apply(&mut self, node: &Node, mut inputs: Vec<Value>) -> Result<Value, String> {
         let output = self.forward.network.shapes().get(&node.name).cloned().unwrap_or_default();
         match &node.layer {
-            Layer::Add => return merge::fold(inputs, |a, b| a + b),
-            Layer::Subtract => return merge::fold(inputs, |a, b| a - b),
-            Layer::Multiply => return merge::fold(inputs, |a, b| a * b),
+            Layer::Add => merge::fold(inputs, |a, b| a + b),
+            Layer::Subtract => merge::fold(inputs, |a, b| a - b),
+            Layer::Multiply => merge::fold(inputs, |a, b| a * b),
             Layer::Average => {
                 let count = inputs.len() as f32;
-                return Ok(merge::fold(inputs, |a, b| a + b)?.map(|sum| sum / count));
+                Ok(merge::fold(inputs, |a, b| a + b)?.map(|sum| sum / count))
             }
-            Layer::Maximum => return merge::fold(inputs, |a, b| merge::greatest(a, b, 1.0)),
-            Layer::Minimum => return merge::fold(inputs, |a, b| merge::greatest(a, b, -1.0)),
-            Layer::Concatenate { axis } => return merge::concatenate(inputs, *axis, &output),
-            Layer::MultiHeadAttention(layer) => return self.attention(node, layer, inputs, &output),
-            _ => {}
+            Layer::Maximum => merge::fold(inputs, |a, b| merge::greatest(a, b, 1.0)),
+            Layer::Minimum => merge::fold(inputs, |a, b| merge::greatest(a, b, -1.0)),
+            Layer::Concatenate { axis } => merge::concatenate(inputs, *axis, &output),
+            Layer::MultiHeadAttention(layer) => self.attention(node, layer, inputs, &output),
+            other => match (inputs.pop(), inputs.is_empty()) {
+                (Some(input), true) => self.apply_to_one(node, input, &output),
+                _ => Err(untrained(other)),
+            },
         }
-        let (Some(input), true) = (inputs.pop(), inputs.is_empty()) else {
-            return Err(untrained(&node.layer));
-        };
+    }
+
+    fn apply_to_one(&mut self, node: &Node, input: Value, output: &[usize]) -> Result<Value, String> {
         let rank = input.shape().len();
         Ok(match &node.layer {
-            Layer::Conv(layer) => self.conv(node, layer, input, &output),
-            Layer::DepthwiseConv(layer) => self.depthwise_conv(node, layer, input, &output)?,
+            Layer::Conv(layer) => self.conv(node, layer, input, output),
+            Layer::DepthwiseConv(layer) => self.depthwise_conv(node, layer, input, output)?,
             Layer::Dense(layer) => {
                 let kernel = self.weight::<2>(node, "kernel");
                 let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
-                dense(input, kernel, bias, &output)
+                dense(input, kernel, bias, output)
             }
-            Layer::Embedding(layer) => self.embedding(node, layer, input, &output)?,
+            Layer::Embedding(layer) => self.embedding(node, layer, input, output)?,
             Layer::BatchNormalization(layer) if is_last(&[layer.axis], rank) => {
                 self.batch_normalization(node, layer, input)
             }
@@ -203,34 +206,34 @@ impl Pass<'_> {
                 let data = input.data();
                 let half = data.dims()[1] / 2;
                 let (values, gates) = (data.clone().narrow(1, 0, half), data.narrow(1, half, half));
-                Value::new(values * sigmoid(gates), &output)
+                Value::new(values * sigmoid(gates), output)
             }
-            Layer::ZeroPadding(layer) => reshape::zero_padding(layer, input, &output)?,
-            Layer::Cropping(layer) => reshape::cropping(layer, input, &output)?,
-            Layer::UpSampling(layer) => reshape::up_sampling(layer, input, &output)?,
-            Layer::MaxPooling(layer) => convolution::max_pooling(layer, input, &output),
-            Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, &output),
-            Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), &output),
-            Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), &output),
-            Layer::Flatten | Layer::Reshape(_) => input.reshaped(&output),
-            Layer::Permute { axes } => reshape::permuted(axes, input, &output)?,
+            Layer::ZeroPadding(layer) => reshape::zero_padding(layer, input, output)?,
+            Layer::Cropping(layer) => reshape::cropping(layer, input, output)?,
+            Layer::UpSampling(layer) => reshape::up_sampling(layer, input, output)?,
+            Layer::MaxPooling(layer) => convolution::max_pooling(layer, input, output),
+            Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, output),
+            Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), output),
+            Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), output),
+            Layer::Flatten | Layer::Reshape(_) => input.reshaped(output),
+            Layer::Permute { axes } => reshape::permuted(axes, input, output)?,
             Layer::RepeatVector { count } => {
                 let data = input.data();
                 let [batch, features, _] = data.dims();
-                Value::new(data.expand([batch, features, *count]), &output)
+                Value::new(data.expand([batch, features, *count]), output)
             }
             Layer::Dropout { rate } => self.dropout(node, f64::from(*rate), input),
             Layer::ClassToken => {
                 let token = self.per_channel(node, "token");
                 let data = input.data();
                 let [batch, channels, _] = data.dims();
-                Value::new(Tensor::cat(vec![token.expand([batch, channels, 1]), data], 2), &output)
+                Value::new(Tensor::cat(vec![token.expand([batch, channels, 1]), data], 2), output)
             }
             Layer::PositionEmbedding => {
                 let embeddings = self.weight::<2>(node, "embeddings").transpose().unsqueeze::<3>();
                 input.map(|data| data + embeddings)
             }
-            Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), &output),
+            Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), output),
             other => return Err(untrained(other)),
         })
     }
