@@ -200,7 +200,7 @@ impl Pass<'_> {
                 let offset = self.constants(&layer.offset);
                 input.map(|data| data * scale + offset)
             }
-            Layer::Activation(_) | Layer::Identity => input,
+            Layer::Activation(_) => input,
             Layer::Softmax { axes } if is_last(axes, rank) => input,
             Layer::Glu => {
                 let data = input.data();
@@ -234,6 +234,11 @@ impl Pass<'_> {
                 input.map(|data| data + embeddings)
             }
             Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), output),
+            Layer::Identity => {
+                return Err("it may stand for a layer that changes values in training alone, such as GaussianNoise, which can't be \
+                            trained yet; leave it out"
+                    .to_owned());
+            }
             other => return Err(untrained(other)),
         })
     }

@@ -238,6 +238,9 @@ fn layers_that_are_not_trainable_stay_and_shared_ones_train_once() {
     assert!(error.to_string().contains("layer `again`: it is layer `first` applied again"), "{error}");
 }
 
+/// Between what training and a runtime compute, of values about 1 in size.
+const TOLERANCE: f32 = 1e-5;
+
 /// Two samples of a shape.
 fn picture(shape: &[usize]) -> Tensor {
     let count = 2 * shape.iter().product::<usize>();
@@ -252,7 +255,7 @@ fn assert_same(network: &Network, input: Tensor) {
     let found = predict(network, &[input], &Device::cpu()).unwrap();
     assert_eq!(found.shape(), expected.shape());
     for (found, expected) in found.data().iter().zip(expected.data()) {
-        assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+        assert!((found - expected).abs() < TOLERANCE, "{found} is not {expected}");
     }
 }
 
