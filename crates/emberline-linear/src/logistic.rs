@@ -422,9 +422,9 @@ impl<'a, L: Loss> Task<'a, L> {
 
     /// Starts near a solution of the same rows with another penalty, if there is one.
     fn begin(&mut self, x: &Matrix<'_>, solved: &Solutions, preconditioner: Option<&Arc<Preconditioner>>) {
-        if let Some(start) = solved.start(&self.solution(self.parameters.clone())) {
-            self.parameters = start;
-        }
+        let parameters = std::mem::take(&mut self.parameters);
+        let own = self.solution(parameters);
+        self.parameters = solved.start(&own).unwrap_or(own.parameters);
         let (tol, max_iter) = (self.options.tol, self.options.max_iter);
         let of_same_kind = |preconditioner: &&Arc<Preconditioner>| {
             preconditioner.standardization == self.options.standardization

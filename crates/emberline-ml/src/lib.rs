@@ -28,6 +28,7 @@ mod predictor;
 mod random;
 pub mod registry;
 mod regression;
+mod shared_functions;
 mod stage;
 mod tensors;
 mod training_data;

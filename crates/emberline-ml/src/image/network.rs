@@ -1,7 +1,6 @@
 //! From a network's name to a column function, once per process and setting.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use emberline_net::{ImageLayout, OnnxOptions, Pooling, default_runtime};
@@ -12,6 +11,7 @@ use emberline_zoo::{Card, ModelStore};
 use crate::error::{MlError, Result};
 use crate::params::shared::{ERROR_COL, INPUT_COL, OUTPUT_COL};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, ParamValue, Params};
+use crate::shared_functions::SharedFunctions;
 
 pub(super) const COLUMNS: [ParamSpec; 3] = [INPUT_COL, OUTPUT_COL, ERROR_COL];
 
@@ -114,14 +114,7 @@ impl WeightsFile {
     }
 }
 
-type Functions = HashMap<Setting, Weak<NetworkFunction>>;
-
-/// Functions in use. A function holds a prepared network, so that making it twice would hold it twice.
-static FUNCTIONS: LazyLock<Mutex<Functions>> = LazyLock::new(Mutex::default);
-
-/// The latest function, which stays when nothing uses it: what asks for a column's type and lets go is followed by the next
-/// candidate or query that wants the same network.
-static LATEST: Mutex<Option<Arc<NetworkFunction>>> = Mutex::new(None);
+static FUNCTIONS: SharedFunctions<Setting, NetworkFunction> = SharedFunctions::new();
 
 /// The cache that functions made from now on look into.
 static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
@@ -138,18 +131,12 @@ static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
 /// ```
 pub fn set_feature_cache(cache: Option<Arc<FeatureCache>>) {
     *CACHE.lock().unwrap_or_else(PoisonError::into_inner) = cache;
+    FUNCTIONS.forget_latest();
 }
 
 /// The function of a setting; fetches the network's weights if the store has not got them.
 pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Result<Arc<NetworkFunction>> {
-    let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(function) = functions.get(setting).and_then(Weak::upgrade) {
-        return Ok(function);
-    }
-    let function = Arc::new(build(setting, card, uid)?);
-    functions.insert(setting.clone(), Arc::downgrade(&function));
-    *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&function));
-    Ok(function)
+    FUNCTIONS.get(setting, || build(setting, card, uid))
 }
 
 fn build(setting: &Setting, card: &'static Card, uid: &str) -> Result<NetworkFunction> {

@@ -8,8 +8,7 @@ pub use image::{KerasImageFileTransformer, NetworkImageTransformer, TFImageTrans
 pub use source::{ImageSource, Keras, ModelRequest, ModelSource, Onnx, TensorFlow};
 pub use transformer::{KerasTransformer, NetworkTransformer, OnnxTransformer, TFTransformer};
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use emberline_net::{OnnxModel, default_runtime};
 use emberline_table::functions::ModelFunction;
@@ -19,6 +18,7 @@ use crate::error::Result;
 use crate::image::WeightsFile;
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
+use crate::shared_functions::SharedFunctions;
 
 const ONNX: &str = "network.onnx";
 
@@ -78,19 +78,14 @@ impl Setting {
     }
 }
 
-/// Functions in use. A function holds a prepared model, so that making it twice would hold it twice.
-static FUNCTIONS: LazyLock<Mutex<HashMap<Setting, Weak<ModelFunction>>>> = LazyLock::new(Mutex::default);
+static FUNCTIONS: SharedFunctions<Setting, ModelFunction> = SharedFunctions::new();
 
 /// The function of a setting; `read` gives its model.
 fn function(setting: &Setting, read: impl FnOnce() -> Result<OnnxModel>) -> Result<Arc<ModelFunction>> {
-    let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(function) = functions.get(setting).and_then(Weak::upgrade) {
-        return Ok(function);
-    }
-    let onnx = Blob::new(read()?.with_f32_ports()?.to_bytes().into());
-    let function = Arc::new(ModelFunction::try_new(onnx, setting.batch_size, default_runtime())?);
-    functions.insert(setting.clone(), Arc::downgrade(&function));
-    Ok(function)
+    FUNCTIONS.get(setting, || {
+        let onnx = Blob::new(read()?.with_f32_ports()?.to_bytes().into());
+        Ok(ModelFunction::try_new(onnx, setting.batch_size, default_runtime())?)
+    })
 }
 
 /// A function that was saved with a stage, and the setting that it is for.
