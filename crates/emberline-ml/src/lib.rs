@@ -77,7 +77,7 @@ pub use training::{
     NetworkEstimator, NetworkModel, NetworkTrainingSummary, Tensors, TrainingEvent, TrainingObserver,
 };
 pub use tuning::{
-    CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder, ParamRandomBuilder,
-    Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial, TuningEvent, TuningObserver,
-    TuningPlan, split,
+    Cluster, CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder,
+    ParamRandomBuilder, Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial,
+    TuningEvent, TuningObserver, TuningPlan, measure, split,
 };

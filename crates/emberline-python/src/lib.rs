@@ -2,8 +2,11 @@
 //! as well. What users see, with its docs, is in `python/emberline/`.
 
 mod attributes;
+mod cluster;
 mod error;
+mod function;
 mod interchange;
+mod kept;
 mod session;
 mod stage;
 mod summary;
@@ -17,7 +20,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _emberline {
     #[pymodule_export]
+    use super::function::Function;
+    #[pymodule_export]
     use super::interchange::Bytes;
+    #[pymodule_export]
+    use super::kept::{FeatureCache, Ledger, use_feature_cache};
     #[pymodule_export]
     use super::session::Session;
     #[pymodule_export]
