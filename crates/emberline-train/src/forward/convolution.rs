@@ -17,8 +17,12 @@ impl Pass<'_> {
         // From `[height, width, in / groups, out]` to Burn's `[out, in / groups, height, width]`.
         if layer.kernel.len() == 3 {
             let kernel = self.weight::<5>(node, "kernel").permute([4, 3, 0, 1, 2]);
-            let options = options(&layer.strides, &pads, &layer.dilation, layer.groups);
-            return Value::from_spatial(module::conv3d(input.spatial(), kernel, bias, options), output);
+            // Burn pads both sides of three axes alike.
+            let mut around = [(0, 0); 5];
+            around[2..].iter_mut().zip(pads).for_each(|(around, pad)| *around = pad);
+            let options = options(&layer.strides, &[], &layer.dilation, layer.groups);
+            let data = input.spatial::<5>().pad(around, 0.0);
+            return Value::from_spatial(module::conv3d(data, kernel, bias, options), output);
         }
         let kernel = self.image_kernel(node, layer.kernel.len()).permute([3, 2, 0, 1]);
         let options = options(&layer.strides, &pads, &layer.dilation, layer.groups);
