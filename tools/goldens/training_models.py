@@ -3,7 +3,8 @@
     python tools/goldens/training_models.py
 
 - digits_cnn.keras: a small convolutional network over scikit-learn's digits, 8x8 pixels, compiled.
-- stripes_cnn.keras: one over 12x12 pixels of three channels and two classes, its first layer for pixels from 0 to 1.
+- colours_cnn.keras: one over 12x12 pixels of three channels and three classes, for the documents.
+- stripes_cnn.keras: one over 32x32 pixels of three channels and two classes, compiled.
 - points.keras: two layers over vectors of two numbers and two classes, not compiled.
 """
 
@@ -39,9 +40,10 @@ def main():
 
     stripes = keras.Sequential(
         [
-            keras.Input((12, 12, 3)),
-            layers.Conv2D(4, 3, strides=2, activation="relu", name="conv1"),
-            layers.BatchNormalization(name="norm"),
+            keras.Input((32, 32, 3)),
+            layers.Conv2D(8, 5, strides=2, use_bias=False, name="conv1"),
+            layers.BatchNormalization(momentum=0.8, name="norm"),
+            layers.ReLU(name="relu"),
             layers.GlobalAveragePooling2D(name="pool"),
             layers.Dense(8, activation="relu", name="hidden"),
             layers.Dense(2, activation="softmax", name="direction"),
@@ -50,6 +52,17 @@ def main():
     )
     stripes.compile(optimizer="sgd", loss="categorical_crossentropy")
     stripes.save(TARGET / "stripes_cnn.keras")
+
+    colours = keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            layers.Conv2D(8, 3, strides=2, activation="tanh", name="conv1"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(3, activation="softmax", name="colour"),
+        ],
+        name="colours_cnn",
+    )
+    colours.save(TARGET / "colours_cnn.keras")
 
     points = keras.Sequential(
         [

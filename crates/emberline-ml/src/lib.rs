@@ -36,10 +36,10 @@ mod training_data;
 mod tuning;
 mod vectors;
 
-/// What an epoch of training came to.
-pub use emberline_train::Epoch;
 /// Linear models in memory, which the stages fit and save.
 pub use emberline_linear as linear;
+/// What an epoch of training came to.
+pub use emberline_train::Epoch;
 
 pub use classification::{
     LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,

@@ -2,10 +2,11 @@
 
 use emberline::ml::{
     CrossValidator, CrossValidatorModel, Epoch, KMeansModel, KNearestNeighborsClassifierModel,
-    KerasImageFileModel, KerasModel, LinearRegressionModel, LinearRegressionSummary, NetworkTrainingSummary, LinearSVCModel, LogisticRegressionModel,
-    MinMaxScalerModel, NaiveBayesModel, OneHotEncoderModel, OneVsRest, OneVsRestModel, PcaModel, Pipeline,
-    PipelineModel, PipelineStage, Saved, SimilarImagesModel, StandardScalerModel, StringIndexerModel,
-    SubModels, TrainValidationSplit, TrainValidationSplitModel, TrainingSummary, Transformer, downcast,
+    KerasImageFileModel, KerasModel, LinearRegressionModel, LinearRegressionSummary, LinearSVCModel,
+    LogisticRegressionModel, MinMaxScalerModel, NaiveBayesModel, NetworkTrainingSummary, OneHotEncoderModel,
+    OneVsRest, OneVsRestModel, PcaModel, Pipeline, PipelineModel, PipelineStage, Saved, SimilarImagesModel,
+    StandardScalerModel, StringIndexerModel, SubModels, TrainValidationSplit, TrainValidationSplitModel,
+    TrainingSummary, Transformer, downcast,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};

@@ -113,7 +113,12 @@ impl Augmentation {
     }
 
     /// Changes a picture of numbers from 0 to 255, `[height, width, channels]`.
-    pub(super) fn apply(&self, pixels: &mut Vec<f32>, [height, width, channels]: [usize; 3], draws: &mut Draws) {
+    pub(super) fn apply(
+        &self,
+        pixels: &mut Vec<f32>,
+        [height, width, channels]: [usize; 3],
+        draws: &mut Draws,
+    ) {
         // Every draw is made whatever the settings, so that one setting does not change what another one does.
         let (mirrored, upside_down) = (draws.coin(), draws.coin());
         let side = 1.0 - draws.share() * self.crop;
@@ -231,8 +236,10 @@ mod tests {
     #[test]
     fn a_mirrored_picture_has_the_same_pixels_in_other_places() {
         let flip = Augmentation { horizontal_flip: true, ..Augmentation::default() };
-        let mirrored: Vec<f32> =
-            picture().chunks_exact(6 * 3).flat_map(|row| row.chunks_exact(3).rev().flatten().copied()).collect();
+        let mirrored: Vec<f32> = picture()
+            .chunks_exact(6 * 3)
+            .flat_map(|row| row.chunks_exact(3).rev().flatten().copied())
+            .collect();
         let found: Vec<Vec<f32>> = (0..40).map(|row| augmented(&flip, &[row])).collect();
         assert!(found.iter().all(|pixels| *pixels == mirrored || *pixels == picture()));
         assert!(found.contains(&mirrored) && found.contains(&picture()));

@@ -75,7 +75,9 @@ impl Batches for ExampleBatches {
         let epoch = epoch + self.epochs_before;
         let Maker { places, settings, .. } = self.maker.as_ref();
         let order: Vec<u32> = match settings.shuffle {
-            true => shuffled_order(places.len(), settings.seed, epoch).into_iter().map(|i| places[i]).collect(),
+            true => {
+                shuffled_order(places.len(), settings.seed, epoch).into_iter().map(|i| places[i]).collect()
+            }
             false => places.clone(),
         };
         let batches: Vec<Vec<u32>> =
@@ -109,13 +111,19 @@ impl Iterator for Ahead {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.cancelled.load(Ordering::Relaxed) {
-            return Some(Err(Error::Data { what: "training".into(), problem: "nobody waits for it any more".into() }));
+            return Some(Err(Error::Data {
+                what: "training".into(),
+                problem: "nobody waits for it any more".into(),
+            }));
         }
         self.left = self.left.checked_sub(1)?;
         let receiver = self.receivers.get(self.next)?;
         self.next = (self.next + 1) % self.receivers.len();
         Some(receiver.recv().unwrap_or_else(|_| {
-            Err(Error::Data { what: "examples".into(), problem: "the thread that reads them has ended".into() })
+            Err(Error::Data {
+                what: "examples".into(),
+                problem: "the thread that reads them has ended".into(),
+            })
         }))
     }
 }
@@ -164,7 +172,8 @@ impl Maker {
         }
         let mut targets = self.targets(places);
         if settings.augmentation.mixup > 0.0 {
-            let purpose = [settings.seed, epoch, MIXUP, u64::from(places.first().copied().unwrap_or_default())];
+            let purpose =
+                [settings.seed, epoch, MIXUP, u64::from(places.first().copied().unwrap_or_default())];
             let share = Draws::of(&purpose).beta(settings.augmentation.mixup);
             mix(&mut inputs, places.len(), share);
             mix(&mut targets, places.len(), share);
@@ -200,7 +209,9 @@ impl Maker {
             Targets::Values(width, values) => {
                 records.flat_map(|record| values[record * width..][..*width].iter().copied()).collect()
             }
-            Targets::Classes(classes) if self.settings.sparse => records.map(|record| classes[record] as f32).collect(),
+            Targets::Classes(classes) if self.settings.sparse => {
+                records.map(|record| classes[record] as f32).collect()
+            }
             Targets::Classes(classes) => {
                 let mut one_hot = vec![0.0; places.len() * width];
                 for (row, record) in records.enumerate() {

@@ -149,7 +149,8 @@ impl<S: ExampleSource> NetworkEstimator<S> {
         let examples = collect(params, table, &start, &labels, settings.seed).await?;
         let summary = summary_of(&examples, settings.validation_split);
         if summary.examples == 0 {
-            let reason = format!("all {} examples are held out by validation_split", summary.validation_examples);
+            let reason =
+                format!("all {} examples are held out by validation_split", summary.validation_examples);
             return Err(MlError::stage(params.uid(), reason));
         }
         self.tell(&TrainingEvent::Read(summary.clone()));
@@ -160,7 +161,11 @@ impl<S: ExampleSource> NetworkEstimator<S> {
             (1, false) => Rule::Value,
             _ => Rule::Greatest,
         };
-        let pixels = start.pixels.as_ref().map(|pixels| Ok::<_, MlError>(pixels.normalised()?.describe())).transpose()?;
+        let pixels = start
+            .pixels
+            .as_ref()
+            .map(|pixels| Ok::<_, MlError>(pixels.normalised()?.describe()))
+            .transpose()?;
         let names = examples.names.clone();
         let checkpoints = self.checkpoints(&settings, &network, &examples);
         let trained = self.train(start, settings, network, examples, checkpoints.clone()).await?;
@@ -190,12 +195,14 @@ impl<S: ExampleSource> NetworkEstimator<S> {
         checkpoints: Option<PathBuf>,
     ) -> Result<Trained> {
         let cancelled = Arc::new(AtomicBool::new(false));
-        let (mean, std) = start.pixels.as_ref().map_or(([0.0; 3], [1.0; 3]), |pixels| (pixels.mean, pixels.std));
+        let (mean, std) =
+            start.pixels.as_ref().map_or(([0.0; 3], [1.0; 3]), |pixels| (pixels.mean, pixels.std));
         let observer = self.observer.clone();
         let job = Job {
             network,
             settings,
             loss: start.loss,
+            layers: start.layers,
             examples: Arc::new(examples),
             mean,
             std,
@@ -242,11 +249,16 @@ impl<S: ExampleSource> NetworkEstimator<S> {
         examples: &Examples,
     ) -> Option<PathBuf> {
         let directory = &settings.checkpoint.as_ref()?.directory;
-        let without = |name: &str| ["checkpointDir", "outputCol", "predictionCol", "errorCol"].contains(&name);
+        let without =
+            |name: &str| ["checkpointDir", "outputCol", "predictionCol", "errorCol"].contains(&name);
         let values = self.params.values().iter().filter(|(name, _)| !without(name));
         let values: Vec<String> = values.map(|(name, value)| format!("{name}={value}")).collect();
         let weights = network.weights_digest();
-        let parts = [values.join("\n").into_bytes(), weights.as_bytes().to_vec(), examples.digest.as_bytes().to_vec()];
+        let parts = [
+            values.join("\n").into_bytes(),
+            weights.as_bytes().to_vec(),
+            examples.digest.as_bytes().to_vec(),
+        ];
         let run = Digest::of_parts(parts.iter().map(Vec::as_slice)).to_string();
         Some(directory.join(run.get(..16).unwrap_or(&run)))
     }
@@ -263,7 +275,11 @@ impl Drop for Ends {
 
 fn summary_of(examples: &Examples, validation_split: f64) -> NetworkTrainingSummary {
     let all = examples.order.len();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than the number of examples")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "less than the number of examples"
+    )]
     let validation_examples = (all as f64 * validation_split) as usize;
     NetworkTrainingSummary {
         examples: all - validation_examples,
@@ -304,7 +320,8 @@ impl<S: ExampleSource> Estimator for NetworkEstimator<S> {
         self.check_columns(schema, &start)?;
         // The head of a named network is made for the labels, whose number only rows say.
         let outputs = vector_type(start.outputs().unwrap_or(0));
-        let mut fields: Vec<FieldRef> = vec![Arc::new(Field::new(self.params.text("outputCol")?, outputs, true))];
+        let mut fields: Vec<FieldRef> =
+            vec![Arc::new(Field::new(self.params.text("outputCol")?, outputs, true))];
         if let Some(error) = self.params.text_if_defined("errorCol")? {
             fields.push(Arc::new(Field::new(error, DataType::Utf8, true)));
         }

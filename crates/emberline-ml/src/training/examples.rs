@@ -2,8 +2,8 @@
 //! their targets in memory. Their order is by content, so that neither that of the rows nor batches matter.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write as _};
+use std::sync::Arc;
 
 use emberline_table::Digest;
 use tempfile::NamedTempFile;
@@ -166,7 +166,9 @@ impl Collector {
         };
         match input {
             Ok(numbers) => {
-                self.writer.write(numbers, &mut self.bytes).map_err(|error| unwritable(&self.stage, &error))?;
+                self.writer
+                    .write(numbers, &mut self.bytes)
+                    .map_err(|error| unwritable(&self.stage, &error))?;
                 let label_text = format!("{label:?}");
                 let parts = [&self.seed.to_le_bytes()[..], &self.bytes, label_text.as_bytes()];
                 self.digests.push(Digest::of_parts(parts));
@@ -198,14 +200,18 @@ impl Collector {
         }
         if *unreadable > 0 {
             let first = reasons.first().map_or("", String::as_str);
-            log::warn!("{}: {unreadable} rows whose input can't be read are left out; the first: {first}", self.stage);
+            log::warn!(
+                "{}: {unreadable} rows whose input can't be read are left out; the first: {first}",
+                self.stage
+            );
         }
         let records = self.writer.finish().map_err(|error| unwritable(&self.stage, &error))?;
         let count = u32::try_from(self.labels.len())
             .map_err(|_| MlError::stage(&self.stage, format!("more than {} examples", u32::MAX)))?;
         let mut order: Vec<u32> = (0..count).collect();
         order.sort_by_key(|record| self.digests[*record as usize]);
-        let digest = Digest::of_parts(order.iter().map(|record| self.digests[*record as usize].as_bytes().as_slice()));
+        let digest =
+            Digest::of_parts(order.iter().map(|record| self.digests[*record as usize].as_bytes().as_slice()));
         let (targets, names) = labels.finish(self.labels)?;
         Ok(Examples { records, targets: Arc::new(targets), names, order, digest, left_out: self.left_out })
     }
@@ -213,5 +219,8 @@ impl Collector {
 
 pub(super) fn unwritable(stage: &str, error: &std::io::Error) -> MlError {
     let place = std::env::temp_dir();
-    MlError::stage(stage, format!("examples can't be kept in {}: {error}; TMPDIR names another place", place.display()))
+    MlError::stage(
+        stage,
+        format!("examples can't be kept in {}: {error}; TMPDIR names another place", place.display()),
+    )
 }

@@ -68,7 +68,9 @@ impl LabelReader {
             found: field.data_type().clone(),
         };
         let kind = match field.data_type() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => Kind::Text,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
+                Kind::Text
+            }
             DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item)
                 if item.data_type().is_numeric() =>
             {
@@ -113,11 +115,19 @@ impl LabelReader {
         match self.kind {
             Kind::Text => {
                 let texts = cast(array, &DataType::Utf8)?;
-                Ok(texts.as_string::<i32>().iter().map(|text| text.map(|text| Label::Text(text.to_owned()))).collect())
+                Ok(texts
+                    .as_string::<i32>()
+                    .iter()
+                    .map(|text| text.map(|text| Label::Text(text.to_owned())))
+                    .collect())
             }
             Kind::Number => {
                 let numbers = cast(array, &DataType::Float64)?;
-                numbers.as_primitive::<Float64Type>().iter().map(|n| n.map(|n| self.number(n)).transpose()).collect()
+                numbers
+                    .as_primitive::<Float64Type>()
+                    .iter()
+                    .map(|n| n.map(|n| self.number(n)).transpose())
+                    .collect()
             }
             Kind::Vector => {
                 let row = |i: usize| {
@@ -137,7 +147,9 @@ impl LabelReader {
         if self.expected.outputs == Some(1) && !self.expected.sparse {
             if !number.is_finite() || (self.expected.shares && !(0.0..=1.0).contains(&number)) {
                 let expected = if self.expected.shares { "0 or 1" } else { "a number" };
-                return Err(self.wrong(format!("label {number}: the network's one output expects {expected}")));
+                return Err(
+                    self.wrong(format!("label {number}: the network's one output expects {expected}"))
+                );
             }
             return Ok(Label::Values(vec![number as f32]));
         }
@@ -157,11 +169,15 @@ impl LabelReader {
         let mut values = Vec::new();
         append_numbers(row, &mut values).map_err(|reason| self.wrong(format!("label: {reason}")))?;
         if let Some(outputs) = self.expected.outputs.filter(|outputs| *outputs != values.len()) {
-            let reason = format!("label of {} numbers: expected {outputs}, as many as the network's outputs", values.len());
+            let reason = format!(
+                "label of {} numbers: expected {outputs}, as many as the network's outputs",
+                values.len()
+            );
             return Err(self.wrong(reason));
         }
         let sum: f32 = values.iter().sum();
-        let shares = values.iter().all(|value| (0.0..=1.0).contains(value)) && (values.len() < 2 || (sum - 1.0).abs() < 1e-3);
+        let shares = values.iter().all(|value| (0.0..=1.0).contains(value))
+            && (values.len() < 2 || (sum - 1.0).abs() < 1e-3);
         if self.expected.shares && !shares {
             let reason = format!(
                 "label {values:?}: expected shares of classes from 0 to 1 that sum up to 1 (OneHotEncoder needs dropLast=false)"
@@ -179,7 +195,11 @@ impl LabelReader {
         match self.kind {
             Kind::Text => {
                 let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-                let texts = || labels.iter().filter_map(|label| if let Label::Text(text) = label { Some(text.as_str()) } else { None });
+                let texts = || {
+                    labels.iter().filter_map(|label| {
+                        if let Label::Text(text) = label { Some(text.as_str()) } else { None }
+                    })
+                };
                 texts().for_each(|text| _ = numbers.insert(text, 0));
                 let names: Vec<String> = numbers.keys().map(|name| (*name).to_owned()).collect();
                 numbers.values_mut().zip(0..).for_each(|(number, at)| *number = at);
@@ -217,7 +237,8 @@ impl LabelReader {
                         Label::Text(_) => {}
                     }
                 }
-                let targets = if width > 0 { Targets::Values(width, values) } else { Targets::Classes(classes) };
+                let targets =
+                    if width > 0 { Targets::Values(width, values) } else { Targets::Classes(classes) };
                 Ok((targets, self.names.clone()))
             }
         }
@@ -251,13 +272,17 @@ pub(super) fn append_numbers(array: &ArrayRef, out: &mut Vec<f32>) -> Result<(),
             let length = usize::try_from(list.value_length()).unwrap_or(0);
             append_numbers(&list.values().slice(list.offset() * length, list.len() * length), out)
         }
-        DataType::List(_) => array.as_list::<i32>().iter().flatten().try_for_each(|part| append_numbers(&part, out)),
+        DataType::List(_) => {
+            array.as_list::<i32>().iter().flatten().try_for_each(|part| append_numbers(&part, out))
+        }
         DataType::LargeList(_) => {
             array.as_list::<i64>().iter().flatten().try_for_each(|part| append_numbers(&part, out))
         }
         _ => {
             let numbers = cast(array, &DataType::Float32).map_err(|error| error.to_string())?;
-            out.extend_from_slice(numbers.as_primitive::<datafusion::arrow::datatypes::Float32Type>().values());
+            out.extend_from_slice(
+                numbers.as_primitive::<datafusion::arrow::datatypes::Float32Type>().values(),
+            );
             Ok(())
         }
     }

@@ -24,7 +24,9 @@ mod settings;
 mod source;
 mod start;
 
-pub use estimator::{KerasEstimator, KerasImageFileEstimator, NetworkEstimator, TrainingEvent, TrainingObserver};
+pub use estimator::{
+    KerasEstimator, KerasImageFileEstimator, NetworkEstimator, TrainingEvent, TrainingObserver,
+};
 pub use model::{KerasImageFileModel, KerasModel, NetworkModel, NetworkTrainingSummary};
 pub(crate) use prediction::{OUTPUT_CLASS, rebuild as rebuild_output_class};
 pub use source::{ExampleSource, Images, Tensors};

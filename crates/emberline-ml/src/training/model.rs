@@ -169,7 +169,8 @@ impl<S: ExampleSource> NetworkModel<S> {
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
         let bytes = reader.file(NETWORK)?;
         let model = keras::parse_model(bytes, &Default::default())?;
-        let learned = Learned { network: Arc::new(model.network), about: reader.value("training")?, summary: None };
+        let learned =
+            Learned { network: Arc::new(model.network), about: reader.value("training")?, summary: None };
         Ok(Self {
             params: reader.params(S::MODEL_PARAMS)?,
             learned,

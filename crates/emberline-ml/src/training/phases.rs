@@ -10,7 +10,7 @@ use std::thread;
 use emberline_net::{
     Input, Layer, Network, Node, OnnxOptions, PrepareOptions, Prepared, Tensor, TensorView, default_runtime,
 };
-use emberline_train::{CheckpointOptions, Epoch, Error, Event, Result, Trained, fit};
+use emberline_train::{CheckpointOptions, Epoch, Error, Event, LayerOptions, Result, Trained, fit};
 
 use super::augment::Augmentation;
 use super::batches::{BatchSettings, ExampleBatches};
@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) examples: Arc<Examples>,
     pub(super) mean: [f32; 3],
     pub(super) std: [f32; 3],
+    /// What the file says of single layers.
+    pub(super) layers: BTreeMap<String, LayerOptions>,
     /// The folder of this run's checkpoints.
     pub(super) checkpoints: Option<PathBuf>,
     pub(super) observer: Box<dyn Fn(&TrainingEvent) + Send + Sync>,
@@ -74,7 +76,13 @@ impl Job {
     }
 
     /// Some epochs in which the layers from `freeze_until` on train. Numbers of epochs go on from those `before`.
-    fn phase(&self, network: &Network, freeze_until: Option<&str>, epochs: usize, before: usize) -> Result<Trained> {
+    fn phase(
+        &self,
+        network: &Network,
+        freeze_until: Option<&str>,
+        epochs: usize,
+        before: usize,
+    ) -> Result<Trained> {
         let cut = match self.settings.augmentation == Augmentation::default() {
             true => cut_frozen(network, freeze_until)?,
             false => None,
@@ -89,6 +97,8 @@ impl Job {
         let has = |network: &Network, layer: &str| network.layer_names().any(|name| name == layer);
         let first = freeze_until.filter(|first| has(trained_part, first) || !has(network, first));
         options.freeze_until = first.map(str::to_owned);
+        let described = self.layers.iter().filter(|(layer, _)| has(trained_part, layer));
+        options.layers = described.map(|(layer, options)| (layer.clone(), options.clone())).collect();
         for (layers, factor) in self.groups(network)? {
             let there = layers.iter().map(String::as_str).filter(|layer| has(trained_part, layer));
             options.scale_learning_rate(there, factor);
@@ -116,9 +126,13 @@ impl Job {
         let mut trained = fit(trained_part, &options, &mut training, validation, &mut observe)?;
         trained.history.iter_mut().for_each(|epoch| *epoch = later(epoch, before));
         if cut.is_some() {
-            let mut weights: BTreeMap<String, Tensor> =
-                network.weights().iter().map(|(name, tensor)| (name.clone(), tensor.as_ref().clone())).collect();
-            weights.extend(trained.network.weights().iter().map(|(name, t)| (name.clone(), t.as_ref().clone())));
+            let mut weights: BTreeMap<String, Tensor> = network
+                .weights()
+                .iter()
+                .map(|(name, tensor)| (name.clone(), tensor.as_ref().clone()))
+                .collect();
+            weights
+                .extend(trained.network.weights().iter().map(|(name, t)| (name.clone(), t.as_ref().clone())));
             trained.network = network.clone().with_weights(weights)?;
         }
         Ok(trained)
@@ -143,13 +157,18 @@ impl Job {
             sparse: self.loss.loss.is_sparse(),
             output_shape: output.to_vec(),
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than the number of examples")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "less than the number of examples"
+        )]
         let held_out = (examples.order.len() as f64 * self.settings.validation_split) as u32;
         #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
         let count = examples.order.len() as u32;
         let places = |from: u32, to: u32| (from..to).collect::<Vec<u32>>();
         let validation = (held_out > 0).then(|| {
-            let settings = BatchSettings { shuffle: false, augmentation: Augmentation::default(), ..settings.clone() };
+            let settings =
+                BatchSettings { shuffle: false, augmentation: Augmentation::default(), ..settings.clone() };
             ExampleBatches::new(examples, places(count - held_out, count), settings, &self.cancelled)
         });
         (ExampleBatches::new(examples, places(0, count - held_out), settings, &self.cancelled), validation)
@@ -179,17 +198,23 @@ impl Job {
         let onnx = trunk.fold_batch_norms()?.to_onnx(&OnnxOptions::default())?;
         let prepared = default_runtime().prepare(&onnx, &PrepareOptions::default())?;
         let shape = trunk.output_shapes().first().map_or(Vec::new(), |shape| shape.to_vec());
-        let failed = |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
+        let failed =
+            |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
         let mut writer = RecordWriter::new(Element::Number, &shape).map_err(failed)?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
         let count = self.examples.order.len() as u32;
-        let chunks: Vec<(u32, u32)> =
-            (0..count).step_by(FEATURE_BATCH).map(|from| (from, count.min(from + FEATURE_BATCH as u32))).collect();
+        let chunks: Vec<(u32, u32)> = (0..count)
+            .step_by(FEATURE_BATCH)
+            .map(|from| (from, count.min(from + FEATURE_BATCH as u32)))
+            .collect();
         let mut bytes = Vec::new();
         for (at, round) in chunks.chunks(threads).enumerate() {
             if self.cancelled.load(Ordering::Relaxed) {
-                return Err(Error::Data { what: "training".into(), problem: "nobody waits for it any more".into() });
+                return Err(Error::Data {
+                    what: "training".into(),
+                    problem: "nobody waits for it any more".into(),
+                });
             }
             let answers = thread::scope(|scope| {
                 let spawn = |&(from, to): &(u32, u32)| {
@@ -200,7 +225,10 @@ impl Job {
                 running.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
             });
             for answer in answers {
-                let ended = |_| Error::Data { what: "frozen layers".into(), problem: "their thread has ended".into() };
+                let ended = |_| Error::Data {
+                    what: "frozen layers".into(),
+                    problem: "their thread has ended".into(),
+                };
                 writer.write(&answer.map_err(ended)??, &mut bytes).map_err(failed)?;
             }
             let done = (at + 1) * threads * FEATURE_BATCH;
@@ -219,7 +247,8 @@ impl Job {
 
     /// The trunk's answers to some records.
     fn answers(&self, trunk: &dyn Prepared, from: u32, to: u32) -> Result<Vec<f32>> {
-        let failed = |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
+        let failed =
+            |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
         let records = &self.examples.records;
         let mut reader = records.reader().map_err(failed)?;
         let mut numbers = Vec::with_capacity((to - from) as usize * records.len());
@@ -230,7 +259,8 @@ impl Job {
                 *value = (*value - mean) / std;
             }
         }
-        let shape: Vec<usize> = [(to - from) as usize].into_iter().chain(records.shape.iter().copied()).collect();
+        let shape: Vec<usize> =
+            [(to - from) as usize].into_iter().chain(records.shape.iter().copied()).collect();
         let answers = trunk.run(&[TensorView::new(&shape, &numbers)?])?;
         Ok(answers.into_iter().next().map_or(Vec::new(), Tensor::into_data))
     }
@@ -249,7 +279,8 @@ fn weighted_layers(network: &Network) -> BTreeSet<String> {
 /// training; `None` where no layer with weights is before it.
 fn cut_frozen(network: &Network, freeze_until: Option<&str>) -> Result<Option<Cut>> {
     let weighted = weighted_layers(network);
-    let first = freeze_until.and_then(|first| network.layer_names().position(|name| name == first)).unwrap_or(0);
+    let first =
+        freeze_until.and_then(|first| network.layer_names().position(|name| name == first)).unwrap_or(0);
     let is_fixed = |(at, node): (usize, &Node)| match node.layer {
         // They drop values while training, or may stand for layers that do.
         Layer::Dropout { .. } | Layer::Identity => false,
@@ -257,12 +288,14 @@ fn cut_frozen(network: &Network, freeze_until: Option<&str>) -> Result<Option<Cu
     };
     let nodes = network.nodes();
     let fixed = nodes.iter().enumerate().take_while(|(at, node)| is_fixed((*at, node))).count();
-    let shared = |nodes: &[Node]| nodes.iter().map(|node| node.weights_name().to_owned()).collect::<BTreeSet<_>>();
+    let shared =
+        |nodes: &[Node]| nodes.iter().map(|node| node.weights_name().to_owned()).collect::<BTreeSet<_>>();
     let separates = |at: &usize| {
         let (before, after) = nodes.split_at(at + 1);
         let own: BTreeSet<&str> = after.iter().map(|node| node.name.as_str()).collect();
         let cut = nodes[*at].name.as_str();
-        let reads = |node: &Node| node.inputs.iter().all(|input| input == cut || own.contains(input.as_str()));
+        let reads =
+            |node: &Node| node.inputs.iter().all(|input| input == cut || own.contains(input.as_str()));
         let outputs = network.outputs().iter().all(|output| own.contains(output.as_str()));
         outputs && after.iter().all(reads) && shared(before).is_disjoint(&shared(after))
     };
@@ -273,7 +306,8 @@ fn cut_frozen(network: &Network, freeze_until: Option<&str>) -> Result<Option<Cu
     let cut = &nodes[at].name;
     let shape = network.shapes().get(cut).cloned().unwrap_or_default();
     let input = Input { name: cut.clone(), shape };
-    let tail = Network::new(network.name(), vec![input], nodes[at + 1..].to_vec(), network.outputs().to_vec())?;
+    let tail =
+        Network::new(network.name(), vec![input], nodes[at + 1..].to_vec(), network.outputs().to_vec())?;
     let needed = tail.weight_shapes();
     let weights = network.weights().iter().filter(|(name, _)| needed.contains_key(*name));
     let weights = weights.map(|(name, tensor)| (name.clone(), tensor.as_ref().clone())).collect();

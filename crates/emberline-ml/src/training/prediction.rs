@@ -57,7 +57,9 @@ impl OutputClass {
 fn numbers_per_row(data_type: &DataType) -> Option<usize> {
     match data_type {
         DataType::Float32 => Some(1),
-        DataType::FixedSizeList(item, length) if item.data_type() == &DataType::Float32 => usize::try_from(*length).ok(),
+        DataType::FixedSizeList(item, length) if item.data_type() == &DataType::Float32 => {
+            usize::try_from(*length).ok()
+        }
         _ => None,
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use emberline_net::keras::Training;
 use emberline_train::{
-    CheckpointOptions, Device, EarlyStopping, LearningRate, Loss, Metric, Optimizer, ReduceOnPlateau, TrainOptions,
+    CheckpointOptions, Device, EarlyStopping, LearningRate, Loss, Metric, Optimizer, ReduceOnPlateau,
+    TrainOptions,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -55,9 +56,12 @@ const LEARNING_RATE: ParamSpec =
 const BATCH_SIZE: ParamSpec =
     ParamSpec::new("batchSize", ParamKind::Int, "examples per step, in place of kerasFitParams' batch_size")
         .constraint(Constraint::Between(1.0, 1_048_576.0));
-const EPOCHS: ParamSpec =
-    ParamSpec::new("epochs", ParamKind::Int, "how often all examples are seen, in place of kerasFitParams' epochs")
-        .constraint(Constraint::AtLeast(0.0));
+const EPOCHS: ParamSpec = ParamSpec::new(
+    "epochs",
+    ParamKind::Int,
+    "how often all examples are seen, in place of kerasFitParams' epochs",
+)
+.constraint(Constraint::AtLeast(0.0));
 const FREEZE_UNTIL: ParamSpec = ParamSpec::new(
     "freezeUntil",
     ParamKind::Text,
@@ -80,9 +84,12 @@ const INITIAL_WEIGHTS: ParamSpec = ParamSpec::new(
     ParamKind::Json,
     "layers whose weights come from elsewhere, as JSON {\"layer\": \"network/layer\"}, of a named network or a Keras file",
 );
-const DEVICE: ParamSpec =
-    ParamSpec::new("device", ParamKind::Text, "where it is computed: cpu, or cuda, metal, vulkan where they were built in")
-        .default(ParamDefault::Text("cpu"));
+const DEVICE: ParamSpec = ParamSpec::new(
+    "device",
+    ParamKind::Text,
+    "where it is computed: cpu, or cuda, metal, vulkan where they were built in",
+)
+.default(ParamDefault::Text("cpu"));
 const CHECKPOINT_DIR: ParamSpec = ParamSpec::new(
     "checkpointDir",
     ParamKind::Text,
@@ -100,8 +107,9 @@ const SCALE: ParamSpec = ParamSpec::new(
     "pixels from 0 to 255 are multiplied by it, as Keras' Rescaling does; named networks have a preprocessing of their own",
 )
 .default(ParamDefault::Double(1.0));
-const OFFSET: ParamSpec = ParamSpec::new("offset", ParamKind::Double, "added to pixels after they are multiplied by scale")
-    .default(ParamDefault::Double(0.0));
+const OFFSET: ParamSpec =
+    ParamSpec::new("offset", ParamKind::Double, "added to pixels after they are multiplied by scale")
+        .default(ParamDefault::Double(0.0));
 const AUGMENTATION: ParamSpec = ParamSpec::new(
     "augmentation",
     ParamKind::Json,
@@ -245,19 +253,25 @@ impl Settings {
         params.validate()?;
         let reader = Reader { params };
         let fit: FitParams = reader.object("kerasFitParams")?;
-        let mut optimizer = Optimizer::parse(&reader.json("kerasOptimizer")?).map_err(|e| reader.failed("kerasOptimizer", e))?;
+        let mut optimizer = Optimizer::parse(&reader.json("kerasOptimizer")?)
+            .map_err(|e| reader.failed("kerasOptimizer", e))?;
         if params.is_set("learningRate") {
             optimizer = optimizer.with_learning_rate(LearningRate::Constant(params.double("learningRate")?));
         }
         if !(0.0..1.0).contains(&fit.validation_split) {
-            let reason = format!("`validation_split`: expected at least 0 and less than 1, found {}", fit.validation_split);
+            let reason = format!(
+                "`validation_split`: expected at least 0 and less than 1, found {}",
+                fit.validation_split
+            );
             return Err(reader.failed("kerasFitParams", reason));
         }
         let number = |param: &str, given: usize| match params.is_set(param) {
             true => params.count(param),
             false => Ok(given),
         };
-        let metric = |name: &String| Metric::parse(&name.as_str().into()).map_err(|e| reader.failed("kerasMetrics", e));
+        let metric = |name: &String| {
+            Metric::parse(&name.as_str().into()).map_err(|e| reader.failed("kerasMetrics", e))
+        };
         let augmentation: Augmentation = match params.is_set("augmentation") {
             true => reader.object("augmentation")?,
             false => Augmentation::default(),
@@ -319,16 +333,20 @@ impl Settings {
                     Value::String(epoch) if epoch == "epoch" => None,
                     Value::Number(steps) if steps.as_u64().is_some_and(|steps| steps > 0) => steps.as_u64(),
                     found => {
-                        let reason = format!("`save_freq`: expected \"epoch\" or a number of steps, found {found}");
+                        let reason =
+                            format!("`save_freq`: expected \"epoch\" or a number of steps, found {found}");
                         return Err(failed(&reason));
                     }
                 };
-                let directory = self.checkpoint.take().map_or(backup.backup_dir.into(), |given| given.directory);
-                self.checkpoint = Some(CheckpointOptions { every_steps, ..CheckpointOptions::new(directory) });
+                let directory =
+                    self.checkpoint.take().map_or(backup.backup_dir.into(), |given| given.directory);
+                self.checkpoint =
+                    Some(CheckpointOptions { every_steps, ..CheckpointOptions::new(directory) });
             }
             other => {
-                let reason =
-                    format!("`callbacks`: expected EarlyStopping, ReduceLROnPlateau or BackupAndRestore, found {other}");
+                let reason = format!(
+                    "`callbacks`: expected EarlyStopping, ReduceLROnPlateau or BackupAndRestore, found {other}"
+                );
                 return Err(failed(&reason));
             }
         }
@@ -392,7 +410,9 @@ impl Reader<'_> {
         let one = |(class, weight): (&String, &f64)| match class.parse() {
             Ok(class) if *weight >= 0.0 && weight.is_finite() => Ok((class, *weight)),
             _ => {
-                let reason = format!("`class_weight`: expected numbers of classes and weights from 0, found {class}: {weight}");
+                let reason = format!(
+                    "`class_weight`: expected numbers of classes and weights from 0, found {class}: {weight}"
+                );
                 Err(self.failed("kerasFitParams", reason))
             }
         };
@@ -402,12 +422,17 @@ impl Reader<'_> {
     fn factors(&self) -> Result<Vec<(String, f64)>> {
         let texts = self.params.texts_if_defined("learningRateFactors")?.unwrap_or_default();
         let one = |text: &String| {
-            let parts = text.rsplit_once('=').and_then(|(layer, factor)| Some((layer, factor.parse::<f64>().ok()?)));
+            let parts =
+                text.rsplit_once('=').and_then(|(layer, factor)| Some((layer, factor.parse::<f64>().ok()?)));
             match parts.filter(|(_, factor)| *factor >= 0.0 && factor.is_finite()) {
                 Some((layer, factor)) => Ok((layer.to_owned(), factor)),
                 None => {
                     let found = ParamValue::Texts(vec![text.clone()]);
-                    Err(self.params.wrong("learningRateFactors", "texts `layer=factor` with factors from 0", &found))
+                    Err(self.params.wrong(
+                        "learningRateFactors",
+                        "texts `layer=factor` with factors from 0",
+                        &found,
+                    ))
                 }
             }
         };

@@ -93,7 +93,8 @@ impl Pixels {
             }
         };
         let side = |side: usize| {
-            u32::try_from(side).map_err(|_| wrong(format!("the network takes images with a side of {side} pixels")))
+            u32::try_from(side)
+                .map_err(|_| wrong(format!("the network takes images with a side of {side} pixels")))
         };
         let resize = params.text_if_defined("scaleHint")?.unwrap_or_else(|| "bilinear".into());
         let tensor = ImageTensor::try_new((side(*width)?, side(*height)?), channels, false, &resize)?;
@@ -208,7 +209,10 @@ fn push_numbers(
         let read = append_numbers(&column.slice(row, 1), &mut numbers);
         let read = read.and_then(|()| match numbers.len() == len {
             true => Ok(()),
-            false => Err(format!("expected {len} numbers for a tensor of shape {shape:?}, found {}", numbers.len())),
+            false => Err(format!(
+                "expected {len} numbers for a tensor of shape {shape:?}, found {}",
+                numbers.len()
+            )),
         });
         match read {
             Ok(()) => collector.push(Ok(&numbers), label)?,

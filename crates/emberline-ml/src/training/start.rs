@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use emberline_net::keras;
 use emberline_net::{Activation, Dense, Network, Node, Pooling, Tensor};
 use emberline_table::functions::ImageTensor;
-use emberline_train::{copy_weights, initialized};
+use emberline_train::{Constraint, LayerOptions, Regularizer, copy_weights, initialized};
 use emberline_zoo::{Card, ModelStore};
+use serde_json::Value;
 
 use super::labels::{Expected, Targets};
 use super::settings::{ChosenLoss, Settings};
@@ -26,6 +27,8 @@ pub(super) struct Start {
     pub(super) loss: ChosenLoss,
     /// Of networks over images.
     pub(super) pixels: Option<Pixels>,
+    /// What the file says of single layers.
+    pub(super) layers: BTreeMap<String, LayerOptions>,
 }
 
 impl Start {
@@ -40,7 +43,10 @@ impl Start {
         }
         let Some(file) = file else {
             let words = if S::IMAGES { "modelFile or modelName" } else { "modelFile" };
-            return Err(MlError::stage(params.uid(), format!("parameter `modelFile`: expected {words}, found none")));
+            return Err(MlError::stage(
+                params.uid(),
+                format!("parameter `modelFile`: expected {words}, found none"),
+            ));
         };
         let model = read_keras(&file)?;
         let network = model.network;
@@ -55,7 +61,10 @@ impl Start {
         let loss = ChosenLoss::of(params, model.training.as_ref())?;
         let shape = network.inputs().first().map_or(&[][..], |input| input.shape.as_slice());
         let pixels = S::IMAGES.then(|| Pixels::by(params, shape)).transpose()?;
-        Ok(Self { network, has_head: true, loss, pixels })
+        let mut layers = BTreeMap::new();
+        add_layers(&model.description, "", &network, &mut layers)
+            .map_err(|reason| MlError::stage(params.uid(), format!("{file}: {reason}")))?;
+        Ok(Self { network, has_head: true, loss, pixels, layers })
     }
 
     fn named(params: &Params, file: Option<&str>) -> Result<Self> {
@@ -81,7 +90,7 @@ impl Start {
         let tensor = ImageTensor::of_preprocessing(&preprocessing)?;
         let pixels = Pixels { tensor: tensor.into(), mean: preprocessing.mean, std: preprocessing.std };
         let loss = ChosenLoss::of(params, None)?;
-        Ok(Self { network, has_head: false, loss, pixels: Some(pixels) })
+        Ok(Self { network, has_head: false, loss, pixels: Some(pixels), layers: BTreeMap::new() })
     }
 
     /// Of one sample, `[height, width, channels]` for images.
@@ -139,6 +148,49 @@ impl Start {
             .filter_map(|(layer, origin, theirs)| Some((*layer, others.get(origin)?, *theirs)))
             .collect();
         copy_weights(network, &copies).map_err(failed)
+    }
+}
+
+/// What a model's description says of its layers' training: regularizers, constraints, the momentum of statistics.
+fn add_layers(
+    model: &Value,
+    outer: &str,
+    network: &Network,
+    found: &mut BTreeMap<String, LayerOptions>,
+) -> Result<(), String> {
+    let layers = model.pointer("/config/layers").and_then(Value::as_array);
+    for layer in layers.into_iter().flatten() {
+        let Some(config) = layer.get("config").and_then(Value::as_object) else { continue };
+        let name = config.get("name").or(layer.get("name")).and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{outer}{name}");
+        add_layers(layer, &format!("{name}/"), network, found)?;
+        if !network.layer_names().any(|known| known == name) {
+            continue;
+        }
+        let mut options = LayerOptions::default();
+        if layer.get("class_name").and_then(Value::as_str) == Some("BatchNormalization") {
+            options.momentum = config.get("momentum").and_then(Value::as_f64);
+        }
+        for (setting, value) in config.iter().filter(|(_, value)| !value.is_null()) {
+            let failed = |error: emberline_train::Error| format!("layer `{name}`, `{setting}`: {error}");
+            if let Some(weight) = setting.strip_suffix("_regularizer").map(weight_of) {
+                options.regularizers.insert(weight, Regularizer::parse(value).map_err(failed)?);
+            } else if let Some(weight) = setting.strip_suffix("_constraint").map(weight_of) {
+                options.constraints.insert(weight, Constraint::parse(value).map_err(failed)?);
+            }
+        }
+        if options != LayerOptions::default() {
+            found.insert(name, options);
+        }
+    }
+    Ok(())
+}
+
+/// The weight that Keras' settings call so.
+fn weight_of(setting: &str) -> String {
+    match setting {
+        "depthwise" | "pointwise" => format!("{setting}_kernel"),
+        other => other.to_owned(),
     }
 }
 

@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use emberline_ml::{
     BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
     DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
-    KerasImageFileEstimator, KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC, LogisticRegression,
-    MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer, OneHotEncoder, OneVsRest,
-    OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline, PipelineModel,
-    RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler, StringIndexer,
-    TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds,
-    load, registry, save,
+    KerasImageFileEstimator, KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC,
+    LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer,
+    OneHotEncoder, OneVsRest, OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline,
+    PipelineModel, RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler,
+    StringIndexer, TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler,
+    function_kinds, load, registry, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::Array;
