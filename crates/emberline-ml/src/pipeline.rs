@@ -289,7 +289,7 @@ impl PipelineModel {
         let (probability, prediction, output) = last.clone().unwrap_or_default();
         // The outputs of a network that was trained on named classes are their probabilities.
         let is_named =
-            prediction.as_ref().and_then(|name| schema.field_with_name(name).ok()).and_then(|f| labels_of(f));
+            prediction.as_ref().and_then(|name| schema.field_with_name(name).ok()).and_then(labels_of);
         let probability = probability.or(output.filter(|_| is_named.is_some()));
         let (Some(probability), Some(prediction)) = (probability, prediction) else {
             // Without probabilities there is nothing to rank: a prediction answers as it is.

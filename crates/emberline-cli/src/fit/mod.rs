@@ -21,7 +21,6 @@ use emberline::ml::{
 };
 use serde::Serialize;
 
-use crate::cache;
 use crate::featurize::check_out;
 use crate::images::ImagesArgs;
 use crate::network::ready;
@@ -240,7 +239,7 @@ async fn fitted(
         estimator.params_mut().extend(only)?;
         return Ok((0, estimator.fit_model(train).await?, candidates));
     }
-    let ledger = Ledger::open(&cache::ledger_path())?;
+    let ledger = Ledger::open(&Ledger::default_path())?;
     let ledger = if args.resume { ledger } else { ledger.recording_only() };
     let found = TrainValidationSplit::new(Arc::new(estimator), grid, Arc::new(evaluator()))
         .train_ratio(TRAIN_RATIO)
@@ -260,7 +259,7 @@ async fn fitted(
 }
 
 fn estimator(args: &FitArgs) -> KerasImageFileEstimator {
-    let checkpoints = cache::ledger_path().with_file_name("training");
+    let checkpoints = Ledger::default_path().with_file_name("training");
     let mut estimator = KerasImageFileEstimator::new()
         .input_col(FILE)
         .output_col("scores")

@@ -239,7 +239,8 @@ impl Average {
 }
 
 fn clipping(config: &mut Config) -> Result<Option<Clipping>> {
-    let kinds: [(&'static str, fn(f64) -> Clipping); 3] = [
+    type Kind = fn(f64) -> Clipping;
+    let kinds: [(&str, Kind); 3] = [
         ("clipnorm", Clipping::Norm),
         ("clipvalue", Clipping::Value),
         ("global_clipnorm", Clipping::GlobalNorm),
