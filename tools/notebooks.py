@@ -34,7 +34,7 @@ def run(path: Path) -> nbformat.NotebookNode:
             kernel_name="python3",
             record_timing=False,
             resources={"metadata": {"path": scratch}},
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{scratch}/kernel"}}),
         ).execute()
     return notebook
 
