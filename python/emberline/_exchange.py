@@ -26,8 +26,14 @@ def written(batches: pa.RecordBatchReader) -> pa.Buffer:
 
 
 def is_table(data: Any) -> bool:
-    """Whether it is what `batches_of` takes."""
-    return isinstance(data, (dict, list)) or _is_pandas(data) or hasattr(data, "__arrow_c_stream__")
+    """Whether it is what `batches_of` takes, and no table of Spark's, whose rows are elsewhere."""
+    is_known = isinstance(data, (dict, list)) or _is_pandas(data) or hasattr(data, "__arrow_c_stream__")
+    return is_known and not is_spark(data)
+
+
+def is_spark(data: Any) -> bool:
+    """Whether it is a table of Spark's, of the JVM's or of Connect's."""
+    return type(data).__module__.startswith("pyspark.sql.") and hasattr(data, "mapInArrow")
 
 
 def _is_pandas(data: Any) -> bool:

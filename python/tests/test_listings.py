@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import LABELS, NETWORK
+from pictures import LABELS, NETWORK
 
 import emberline
 from emberline import col, readImages

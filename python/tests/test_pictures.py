@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NETWORK
+from pictures import NETWORK
 
 import emberline
 from emberline import Session, lit

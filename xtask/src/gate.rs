@@ -36,6 +36,10 @@ const STEPS: &[Step] = &[
         name: "python",
         check: |gate| gate.ready().map(|_| ()).and_then(|()| python::test_package(gate.project)),
     },
+    Step {
+        name: "spark",
+        check: |gate| gate.ready().map(|_| ()).and_then(|()| python::test_spark(gate.project)),
+    },
     Step { name: "examples", check: |gate| gate.examples() },
     Step { name: "documents", check: |gate| markdown::run(gate.project, gate.ready()?) },
     Step { name: "demo", check: |gate| gate.demo() },

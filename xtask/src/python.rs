@@ -5,6 +5,7 @@
 //! `pip install --target`: Debian's python3 comes without `venv`, and nothing of the system is touched.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -20,6 +21,11 @@ struct Programs {
 const BENCHES: Programs = Programs { folder: "benches", python: "python3" };
 
 const TESTS: Programs = Programs { folder: "python/tests", python: "python3" };
+
+const SPARK: Programs = Programs { folder: "python/tests/spark", python: "python3" };
+
+/// The benchmark that runs with the packages of [`SPARK`] and with the wheel, not with the command.
+const SPARK_BENCH: &str = "spark";
 
 /// By the system's own Python, because Debian's PyTorch belongs to it.
 const GOLDENS: Programs = Programs { folder: "tools/goldens", python: "/usr/bin/python3" };
@@ -37,6 +43,9 @@ pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
     };
     check_known(name, &known)?;
     let mut bin = setup::run(project, None)?.bin;
+    if name == SPARK_BENCH {
+        return bench_spark(project, own_args);
+    }
     if release {
         bin = project.build_cli_release()?;
     }
@@ -46,8 +55,8 @@ pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
 /// Every benchmark with tiny sizes, as a test: it must run, its figures mean nothing.
 pub(crate) fn bench_tiny(project: &Project, bin: &Path) -> Result<()> {
     let programs = [bin.to_path_buf(), project.build_examples(bin)?];
-    for name in BENCHES.names(project)? {
-        BENCHES.run(project, &name, &["--tiny".to_owned()], &programs)?;
+    for name in BENCHES.names(project)?.iter().filter(|name| *name != SPARK_BENCH) {
+        BENCHES.run(project, name, &["--tiny".to_owned()], &programs)?;
     }
     Ok(())
 }
@@ -68,29 +77,63 @@ pub(crate) fn goldens(project: &Project, args: &[String]) -> Result<()> {
 pub(crate) fn test_package(project: &Project) -> Result<()> {
     let packages = TESTS.packages(project)?;
     let scratch = Scratch::new(&project.home, "wheel")?;
-    let (wheels, site) = (scratch.path().join("wheels"), scratch.path().join("site"));
+    let site = install_wheel(project, "dev", scratch.path())?;
+    let python = || with_site(project, &TESTS, &site, &packages);
+    run(python()?.args(["tools/python_stages.py", "--check"]))?;
+    let ruff = packages.join("bin/ruff");
+    run(project.command(&ruff).args(["format", "--no-cache", "--check", "."]))?;
+    run(project.command(&ruff).args(["check", "--no-cache", "."]))?;
+    let mut pytest = python()?;
+    pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--doctest-modules", TESTS.folder]);
+    run(pytest.arg(site.join("emberline")))?;
+    run(python()?.args(["tools/notebooks.py", "--check"]))
+}
+
+/// Tests the wheel on Apache Spark, with workers that are processes: in a JVM of the tests' own, and behind Spark Connect. Then
+/// runs the benchmark with tiny sizes.
+pub(crate) fn test_spark(project: &Project) -> Result<()> {
+    setup::java(project)?;
+    let packages = SPARK.packages(project)?;
+    let scratch = Scratch::new(&project.home, "wheel")?;
+    let site = install_wheel(project, "dev", scratch.path())?;
+    for server in ["classic", "connect"] {
+        println!("Spark: {server}");
+        let mut pytest = with_site(project, &SPARK, &site, &packages)?;
+        pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--durations=5", SPARK.folder]);
+        run(pytest.env("EMBERLINE_SPARK", server))?;
+    }
+    let mut bench = with_site(project, &SPARK, &site, &packages)?;
+    run(bench.args([&format!("benches/{SPARK_BENCH}.py"), "--tiny"]))
+}
+
+fn bench_spark(project: &Project, args: &[String]) -> Result<()> {
+    setup::java(project)?;
+    let packages = SPARK.packages(project)?;
+    let scratch = Scratch::new(&project.home, "wheel")?;
+    let site = install_wheel(project, "dev", scratch.path())?;
+    let mut bench = with_site(project, &SPARK, &site, &packages)?;
+    run(bench.arg(format!("benches/{SPARK_BENCH}.py")).args(args))
+}
+
+/// Builds the wheel in a profile and installs it, by itself, into a folder of `scratch`.
+fn install_wheel(project: &Project, profile: &str, scratch: &Path) -> Result<PathBuf> {
+    let packages = TESTS.packages(project)?;
+    let (wheels, site) = (scratch.join("wheels"), scratch.join("site"));
     let mut maturin = project.command(packages.join("bin/maturin"));
-    maturin.args(["build", "--profile", "dev", "--compatibility", "linux", "--out"]).arg(&wheels);
+    maturin.args(["build", "--profile", profile, "--compatibility", "linux", "--out"]).arg(&wheels);
     run(maturin.env("CARGO_TARGET_DIR", &project.target).env("PYTHONPATH", &packages))?;
     let mut pip = project.command(TESTS.python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
     pip.args(["--no-deps", "--no-index", "--target"]).arg(&site);
     run(pip.arg(setup::only_file(&wheels, ".whl")?))?;
+    Ok(site)
+}
 
-    let path = std::env::join_paths([&site, &packages])?;
-    let python = || {
-        let mut python = project.command(TESTS.python);
-        python.env("PYTHONPATH", &path).env("PYTHONDONTWRITEBYTECODE", "1");
-        python
-    };
-    run(python().args(["tools/python_stages.py", "--check"]))?;
-    let ruff = packages.join("bin/ruff");
-    run(project.command(&ruff).args(["format", "--no-cache", "--check", "."]))?;
-    run(project.command(&ruff).args(["check", "--no-cache", "."]))?;
-    let mut pytest = python();
-    pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--doctest-modules", TESTS.folder]);
-    run(pytest.arg(site.join("emberline")))?;
-    run(python().args(["tools/notebooks.py", "--check"]))
+/// A Python that finds the installed wheel and the packages of some programs.
+fn with_site(project: &Project, programs: &Programs, site: &Path, packages: &Path) -> Result<Command> {
+    let mut python = project.command(programs.python);
+    python.env("PYTHONPATH", std::env::join_paths([site, packages])?).env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(python)
 }
 
 impl Programs {

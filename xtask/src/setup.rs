@@ -107,6 +107,30 @@ fn apt_download(project: &Project, to: &Path) -> Result<PathBuf> {
     only_file(to, ".deb")
 }
 
+/// A Java runtime, which only Spark wants: the one that is there, or Debian's.
+pub(crate) fn java(project: &Project) -> Result<()> {
+    if has("java") {
+        return Ok(());
+    }
+    let unable = "Apache Spark needs Java 17 or later: install a runtime (on Debian, as root: apt-get install default-jre-headless)";
+    if !has("apt-get") {
+        bail!("{unable}");
+    }
+    let install = || {
+        let mut apt = project.command("apt-get");
+        apt.args(["install", "--quiet", "--yes", "--no-install-recommends", "default-jre-headless"]);
+        project::run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    if install().is_err() {
+        project::run(project.command("apt-get").args(["update", "--quiet"])).context(unable)?;
+        install().context(unable)?;
+    }
+    if !has("java") {
+        bail!("{unable}");
+    }
+    Ok(())
+}
+
 /// The weights, by the command that every user has; the command verifies what is already there.
 fn weights(project: &Project) -> Result<PathBuf> {
     let bin = project.build_cli()?;

@@ -70,7 +70,7 @@ pub use predictor::TrainingSummary;
 pub use regression::{LinearRegression, LinearRegressionModel, LinearRegressionSummary};
 pub use stage::{Estimator, FitResult, FoldJob, PipelineStage, Stage, Transformer, downcast};
 pub use tuning::{
-    CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder, ParamRandomBuilder,
-    Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial, TuningEvent, TuningObserver,
-    TuningPlan, split,
+    Cluster, CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder,
+    ParamRandomBuilder, Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial,
+    TuningEvent, TuningObserver, TuningPlan, measure, split,
 };

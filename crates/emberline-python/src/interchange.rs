@@ -24,6 +24,12 @@ pub(crate) struct Bytes {
     data: Vec<u8>,
 }
 
+impl Bytes {
+    pub(crate) fn of(data: Vec<u8>) -> Self {
+        Self { data }
+    }
+}
+
 #[pymethods]
 impl Bytes {
     /// Where it starts.

@@ -2,7 +2,9 @@
 //! as well. What users see, with its docs, is in `python/emberline/`.
 
 mod attributes;
+mod cluster;
 mod error;
+mod function;
 mod interchange;
 mod kept;
 mod session;
@@ -17,6 +19,8 @@ use pyo3::prelude::*;
 /// The module.
 #[pymodule]
 mod _emberline {
+    #[pymodule_export]
+    use super::function::Function;
     #[pymodule_export]
     use super::interchange::Bytes;
     #[pymodule_export]

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use emberline::arrow::array::RecordBatch;
 use emberline::datafusion::datasource::MemTable;
-use emberline::ml::{PipelineModel, Saved, downcast};
 use emberline::{LabelFrom, ReadOptions};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -86,16 +84,7 @@ impl Session {
     }
 
     fn register_function(&self, name: &str, model: &Stage) -> Result<(), Failure> {
-        let function = match (&model.saved, downcast::<PipelineModel>(model.saved.stage())) {
-            (_, Some(model)) => model.as_function()?,
-            (Saved::Transformer(stage), None) => PipelineModel::new(vec![stage.clone()]).as_function()?,
-            (other, None) => {
-                let kind = other.stage().kind();
-                let message = format!("{name}: expected a model or another transformer, found a {kind}");
-                return Err(PyValueError::new_err(message).into());
-            }
-        };
-        self.inner.register_function(name, Arc::new(function));
+        self.inner.register_function(name, model.image_function()?.0);
         Ok(())
     }
 

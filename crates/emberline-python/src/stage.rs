@@ -5,17 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use emberline::ml::registry::{self, Role};
 use emberline::ml::{
-    CrossValidator, Estimator, Evaluator, IfExists, MlError, OneVsRest, ParamDefault, ParamKind, ParamMap,
-    ParamSpec, Pipeline, PipelineModel, PipelineStage, Saved, TrainValidationSplit, Transformer, TuningEvent,
-    TuningObserver, load, save,
+    CrossValidator, Estimator, Evaluator, FoldJob, IfExists, MlError, OneVsRest, ParamDefault, ParamKind,
+    ParamMap, ParamSpec, Pipeline, PipelineModel, PipelineStage, Saved, TrainValidationSplit, Transformer,
+    TuningEvent, TuningObserver, downcast, load, measure, save,
 };
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyFileExistsError, PyTypeError};
+use pyo3::exceptions::{PyFileExistsError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::attributes;
+use crate::cluster::PythonCluster;
 use crate::error::Failure;
+use crate::function::Function;
 use crate::kept::Ledger;
 use crate::table::Table;
 use crate::value::{Value, param_map, settings, to_python};
@@ -112,9 +114,14 @@ impl Stage {
         Ok(Saved::Estimator(Arc::new(stage)).into())
     }
 
-    /// A `CrossValidator` or `TrainValidationSplit`. Candidates are lists of (uid, param, value).
+    /// A `CrossValidator` or `TrainValidationSplit`. Candidates are lists of (uid, param, value). Where the work is done, if not
+    /// here: see `PythonCluster`.
     #[staticmethod]
-    #[pyo3(signature = (kind, uid, params, estimator, candidates, evaluator, ledger=None))]
+    #[pyo3(signature = (kind, uid, params, estimator, candidates, evaluator, ledger=None, cluster=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the parts of a validator, given by name in Python"
+    )]
     fn validator(
         kind: &str,
         uid: String,
@@ -123,7 +130,9 @@ impl Stage {
         candidates: Vec<Vec<(String, String, Value)>>,
         evaluator: &Self,
         ledger: Option<&Ledger>,
+        cluster: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
+        let cluster = cluster.map(|object| Arc::new(PythonCluster::new(uid.clone(), object)));
         let news: Arc<Mutex<Vec<TuningEvent>>> = Arc::default();
         let heard = news.clone();
         let observer: TuningObserver = Arc::new(move |event: &TuningEvent| {
@@ -133,12 +142,18 @@ impl Stage {
         let candidates = candidates.into_iter().map(param_map).collect();
         let stage: Arc<dyn Estimator> = if kind == "CrossValidator" {
             let mut stage = CrossValidator::new(estimator, candidates, evaluator).observer(observer);
+            if let Some(cluster) = cluster {
+                stage = stage.cluster(cluster);
+            }
             if let Some(ledger) = ledger {
                 stage = stage.ledger(ledger.inner.clone());
             }
             Arc::new(named(stage, uid, params).map_err(Failure::from)?)
         } else {
             let mut stage = TrainValidationSplit::new(estimator, candidates, evaluator).observer(observer);
+            if let Some(cluster) = cluster {
+                stage = stage.cluster(cluster);
+            }
             if let Some(ledger) = ledger {
                 stage = stage.ledger(ledger.inner.clone());
             }
@@ -215,6 +230,45 @@ impl Stage {
     fn evaluate(&self, py: Python<'_>, table: &Table, tick: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
         let (stage, frame) = (self.evaluator()?.clone(), table.frame.clone());
         wait(py, tick, async move { stage.evaluate(&frame).await })
+    }
+
+    /// The metric of this estimator, fitted on the rows that train for a fold of the table's column of folds.
+    #[pyo3(signature = (table, fold, evaluator, tick=None))]
+    fn measure(
+        &self,
+        py: Python<'_>,
+        table: &Table,
+        fold: usize,
+        evaluator: &Self,
+        tick: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<f64> {
+        let job = FoldJob { estimator: self.estimator()?.clone(), fold };
+        let (evaluator, frame) = (evaluator.evaluator()?.clone(), table.frame.clone());
+        wait(py, tick, async move { measure(frame, job, evaluator.as_ref()).await })
+    }
+
+    /// What this transformer does to a table with the columns of `table`, as one function of the columns that it reads.
+    fn function(&self, table: &Table) -> PyResult<Function> {
+        let stage = self.transformer()?;
+        if !stage.is_row_wise() {
+            return Err(self.wrong("a transformer that works row by row and leaves no row out"));
+        }
+        let steps = stage.steps(table.frame.schema().as_arrow()).map_err(Failure::from)?;
+        Ok(Function::of_steps(steps).map_err(Failure::from)?)
+    }
+
+    /// A fitted pipeline, or another stage that takes images, as one function of an image.
+    pub(crate) fn image_function(&self) -> Result<Function, Failure> {
+        let function = match (&self.saved, downcast::<PipelineModel>(self.saved.stage())) {
+            (_, Some(model)) => model.as_function()?,
+            (Saved::Transformer(stage), None) => PipelineModel::new(vec![stage.clone()]).as_function()?,
+            (other, None) => {
+                let kind = other.stage().kind();
+                let message = format!("expected a model or another transformer, found a {kind}");
+                return Err(PyValueError::new_err(message).into());
+            }
+        };
+        Ok(Function(Arc::new(function)))
     }
 
     fn is_larger_better(&self) -> PyResult<bool> {

@@ -27,8 +27,8 @@ const FORMAT_VERSION: u32 = 1;
 /// ```
 /// use emberline_table::Description;
 /// let description = Description::new("decode_predictions", serde_json::json!({"topK": 5}));
-/// let bytes = serde_json::to_vec(&description).unwrap();
-/// assert_eq!(serde_json::from_slice::<Description>(&bytes).unwrap(), description);
+/// let bytes = description.to_bytes().unwrap();
+/// assert_eq!(Description::from_bytes(&bytes).unwrap(), description);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
@@ -49,6 +49,26 @@ impl Description {
     /// A description without blobs or parts.
     pub fn new(kind: impl Into<String>, params: serde_json::Value) -> Self {
         Self { kind: kind.into(), params, blobs: BTreeMap::new(), parts: Vec::new() }
+    }
+
+    /// The description as JSON.
+    ///
+    /// # Errors
+    /// When a setting is no JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| TableError::description(&self.kind, e))
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// When the bytes are no description, or more than a description may have.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() as u64 > DESCRIPTION_BYTES_MAX {
+            let reason = format!("{} bytes, limit {DESCRIPTION_BYTES_MAX}", bytes.len());
+            return Err(TableError::description("function", reason));
+        }
+        serde_json::from_slice(bytes).map_err(|e| TableError::description("function", e))
     }
 
     /// The settings as a type.
@@ -178,8 +198,7 @@ struct SavedFunction {
 }
 
 fn digest_of(description: &Description) -> Result<Digest> {
-    let json = serde_json::to_vec(description).map_err(|e| TableError::description(&description.kind, e))?;
-    Ok(Digest::of(&json))
+    Ok(Digest::of(&description.to_bytes()?))
 }
 
 /// Saves a function as a directory: `function.json`, and `blobs/` with one file per large value.

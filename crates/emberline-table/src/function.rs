@@ -1,8 +1,9 @@
 //! The column function: the one shape that everything loaded or learned has.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
 use datafusion::arrow::compute::nullif;
 use datafusion::arrow::datatypes::FieldRef;
 
@@ -108,6 +109,15 @@ pub fn check_arity(function: &str, expected: usize, inputs: &[FieldRef]) -> Resu
         return Ok(());
     }
     Err(TableError::ArgumentCount { function: function.into(), expected, found: inputs.len() })
+}
+
+/// The column that says why answers for `rows` rows are null.
+pub(crate) fn reasons(errors: &[RowError], rows: usize) -> ArrayRef {
+    let mut reasons = vec![None; rows];
+    for error in errors {
+        reasons[error.row] = Some(error.reason.as_str());
+    }
+    Arc::new(StringArray::from(reasons))
 }
 
 /// The columns of a struct column, null where the struct is.

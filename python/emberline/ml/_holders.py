@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline import _emberline
+from emberline._exchange import is_spark
 from emberline._lazy import np
 from emberline.ml.base import Estimator, Evaluator
 from emberline.ml.param import Param, ParamMap, Params, TypeConverters
@@ -135,7 +136,7 @@ class Validator(_Holder):
         maps = self._paramMap.get(self.estimatorParamMaps) or []
         return super()._is_native() and not any(_holds_stages(value) for one in maps for value in one.values())
 
-    def _to_native(self) -> _emberline.Stage:
+    def _to_native(self, cluster: Any = None) -> _emberline.Stage:
         return _emberline.Stage.validator(
             self._kind,
             self.uid,
@@ -144,10 +145,18 @@ class Validator(_Holder):
             settings_of(self._stage("estimatorParamMaps")),
             native_of(self.uid, "evaluator", self._stage("evaluator")),
             self._ledger and self._ledger._native,
+            cluster,
         )
 
     def _fit(self, dataset: Any) -> Any:
-        model = super()._fit(dataset) if self._is_native() else self._fit_in_python(dataset)
+        if not self._is_native():
+            model = self._fit_in_python(dataset)
+        elif is_spark(dataset):
+            from emberline.spark import _cluster
+
+            model = wrapped(_cluster.tune(self._to_native, dataset))
+        else:
+            model = super()._fit(dataset)
         model._tuned = self.copy()
         return model
 

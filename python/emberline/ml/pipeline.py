@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline import _emberline
+from emberline._exchange import is_spark
 from emberline.ml.base import Estimator, Transformer
 from emberline.ml.param import Param, ParamMap, TypeConverters
 from emberline.ml.util import Native, NativeEstimator, NativeModel, all_native, keyword_only, wrapped
@@ -79,7 +80,7 @@ class Pipeline(NativeEstimator):
         for stage in stages:
             if not isinstance(stage, (Estimator, Transformer)):
                 raise TypeError(f"Cannot recognize a pipeline stage of type {type(stage)}.")
-        if stages and all_native(stages):
+        if stages and all_native(stages) and not is_spark(dataset):
             return super()._fit(dataset)
         last = max((i for i, stage in enumerate(stages) if isinstance(stage, Estimator)), default=-1)
         fitted: list[Any] = []

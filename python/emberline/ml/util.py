@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from emberline import _emberline
+from emberline._exchange import is_spark
 from emberline._progress import progress
 from emberline.ml.base import Estimator, Evaluator, Model, Transformer
 from emberline.ml.param import Param, Params
@@ -176,6 +177,10 @@ class NativeTransformer(Native, Transformer):
     """A transformer of the extension module."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
+        if is_spark(dataset):
+            from emberline.spark import _cluster
+
+            return _cluster.transform(self._to_native(), dataset)
         _check(self, dataset)
         return dataset._of(self._to_native().transform(dataset._table))
 
@@ -191,6 +196,10 @@ class NativeEstimator(Native, Estimator[Any]):
     """An estimator of the extension module."""
 
     def _fit(self, dataset: DataFrame) -> Any:
+        if is_spark(dataset):
+            from emberline.spark import _cluster
+
+            return wrapped(_cluster.fit(self._to_native(), dataset))
         _check(self, dataset)
         native = self._to_native()
         with progress(f"Fitting {self.uid}", dataset.sparkSession._native, native) as tick:
@@ -201,6 +210,10 @@ class NativeEvaluator(Native, Evaluator):
     """An evaluator of the extension module."""
 
     def _evaluate(self, dataset: DataFrame) -> float:
+        if is_spark(dataset):
+            from emberline.spark import _cluster
+
+            return _cluster.evaluate(self._to_native(), dataset)
         _check(self, dataset)
         with progress(f"Evaluating {self.uid}", dataset.sparkSession._native) as tick:
             return self._to_native().evaluate(dataset._table, tick)

@@ -110,6 +110,11 @@ impl Folds {
         &self.table
     }
 
+    /// Folds of a table that has their column, the first `count` of them held out in turn.
+    pub(crate) fn held_out(table: DataFrame, count: usize) -> Self {
+        Self { table, held_out: count }
+    }
+
     /// The same folds of another table that has their column.
     pub(crate) fn of(&self, table: DataFrame) -> Self {
         Self { table, held_out: self.held_out }

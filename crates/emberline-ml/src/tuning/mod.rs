@@ -7,8 +7,10 @@
 //! | stages that run once for all folds and candidates | `shared` |
 //! | measuring candidates, round by round | `search` |
 //! | what was measured before | `ledger` |
+//! | what other machines do | `cluster` |
 //! | MLlib's two validators, and what they share | `cross_validator`, `train_validation_split`, `validator` |
 
+mod cluster;
 mod cross_validator;
 mod folds;
 mod grid;
@@ -18,6 +20,7 @@ mod shared;
 mod train_validation_split;
 mod validator;
 
+pub use cluster::{Cluster, measure};
 pub use cross_validator::{CrossValidator, CrossValidatorModel};
 pub(crate) use folds::FOLD;
 pub use folds::{Folds, Split, split};

@@ -1,14 +1,20 @@
 //! Measuring candidates: what `CrossValidator` and `TrainValidationSplit` have in common.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;
+use datafusion::prelude::SessionContext;
 use emberline_table::Digest;
 use futures::StreamExt;
 
+use super::cluster::Cluster;
 use super::folds::{Dealing, Dealt, FOLD, Folds};
 use super::ledger::{Ledger, LedgerEntry};
 use super::shared::Shared;
@@ -16,7 +22,7 @@ use super::validator::{SubModels, Tuned};
 use crate::error::{MlError, Result};
 use crate::evaluation::Evaluator;
 use crate::params::{ParamMap, Params};
-use crate::stage::{Estimator, FoldJob, Stage, Transformer};
+use crate::stage::{Estimator, FitResult, FoldJob, Stage, Transformer};
 
 /// The estimator that a candidate's parameters give, or why they give none.
 type Candidate = Result<Arc<dyn Estimator>, String>;
@@ -103,6 +109,7 @@ pub(super) struct Search<'a> {
     collect_sub_models: bool,
     ledger: Option<&'a Ledger>,
     observer: Option<&'a TuningObserver>,
+    cluster: Option<&'a Arc<dyn Cluster>>,
 }
 
 /// What a search found.
@@ -124,6 +131,14 @@ struct Round {
 impl<'a> Search<'a> {
     /// A search by the params that every validator has.
     pub(super) fn new(params: &'a Params, tuned: &'a Tuned, dealing: Dealing) -> Result<Self> {
+        let collect_sub_models = params.bool("collectSubModels")?;
+        if collect_sub_models && tuned.cluster.is_some() {
+            return Err(params.wrong(
+                "collectSubModels",
+                "false on a cluster, which keeps no models",
+                &true.into(),
+            ));
+        }
         Ok(Self {
             uid: params.uid(),
             estimator: &tuned.estimator,
@@ -135,9 +150,10 @@ impl<'a> Search<'a> {
                 .is_set("halvingFactor")
                 .then(|| params.count("halvingFactor"))
                 .transpose()?,
-            collect_sub_models: params.bool("collectSubModels")?,
+            collect_sub_models,
             ledger: tuned.ledger.as_deref(),
             observer: tuned.observer.as_ref(),
+            cluster: tuned.cluster.as_ref(),
         })
     }
 
@@ -211,7 +227,11 @@ impl<'a> Search<'a> {
         let label = self.evaluator.params().text_if_defined("labelCol")?;
         let label = label.filter(|label| table.schema().as_arrow().column_with_name(label).is_some());
         let is_content = |column: &str| shared.is_content(column);
-        Dealt::new(&shared.table(table)?, self.seed, label.as_deref(), is_content).await
+        let table = match self.cluster {
+            Some(cluster) => cluster.table(shared.steps(), shared.columns()).await?,
+            None => shared.table(table)?,
+        };
+        Dealt::new(&table, self.seed, label.as_deref(), is_content).await
     }
 
     /// How the rows are dealt, with the columns of the table that stay in memory.
@@ -314,12 +334,8 @@ impl<'a> Search<'a> {
         sub_models: &mut Option<SubModels>,
     ) -> Result<Vec<(usize, Result<Vec<f64>, String>)>> {
         let mut outcomes: BTreeMap<(usize, usize), Result<f64, String>> = BTreeMap::new();
-        // Candidates that read the same columns are fitted together.
-        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for &candidate in alive {
-            groups.entry(shared.candidates[candidate].key()).or_default().push(candidate);
-        }
-        for candidates in groups.into_values() {
+        let at_once = available_parallelism().map_or(1, usize::from);
+        for candidates in shared.groups(alive) {
             let front = &shared.candidates[candidates[0]];
             let view = folds.of(shared.view(folds.table(), candidates[0], &[FOLD])?);
             let (mut jobs, mut places, mut keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -332,13 +348,8 @@ impl<'a> Search<'a> {
                     let known =
                         self.ledger.filter(|_| sub_models.is_none()).and_then(|ledger| ledger.metric(&key));
                     if let Some(metric) = known {
-                        self.tell(TuningEvent::Finished(Trial {
-                            candidate,
-                            fold,
-                            share,
-                            outcome: Ok(metric),
-                            known: true,
-                        }));
+                        let trial = Trial { candidate, fold, share, outcome: Ok(metric), known: true };
+                        self.tell(TuningEvent::Finished(trial));
                         outcomes.insert((candidate, fold), Ok(metric));
                         continue;
                     }
@@ -347,28 +358,41 @@ impl<'a> Search<'a> {
                     keys.push(key);
                 }
             }
-            let base = front.rest(self.estimator);
-            let mut fits = base.fit_folds(&view, jobs);
-            while let Some((job, fitted)) = fits.next().await {
+            let mut finished = |job: usize, outcome: Result<f64, String>| {
                 let (candidate, fold) = places[job];
-                let measured = async {
-                    let model = fitted?;
-                    let metric = self.evaluator.evaluate(&model.transform(view.validation(fold)?)?).await?;
-                    Ok::<_, MlError>((model, metric))
-                };
-                let outcome = match measured.await {
-                    Ok((model, metric)) => {
-                        if let Some(sub_models) = sub_models.as_mut() {
-                            sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model));
-                        }
-                        self.record(keys[job], candidate, fold, share, metric)?;
-                        Ok(metric)
-                    }
-                    Err(error) => Err(error.to_string()),
-                };
+                if let Ok(metric) = outcome {
+                    self.record(keys[job], candidate, fold, share, metric)?;
+                }
                 let trial = Trial { candidate, fold, share, outcome: outcome.clone(), known: false };
                 self.tell(TuningEvent::Finished(trial));
                 outcomes.insert((candidate, fold), outcome);
+                Ok::<_, MlError>(())
+            };
+            if let Some(cluster) = self.cluster {
+                let measured = cluster.measure(view.table().clone(), jobs, self.evaluator.clone()).await?;
+                measured.into_iter().enumerate().try_for_each(|(job, outcome)| finished(job, outcome))?;
+                continue;
+            }
+            let base = front.rest(self.estimator);
+            let held_out = held_out(&view, &jobs).await?;
+            let fold_of: Vec<usize> = jobs.iter().map(|job| job.fold).collect();
+            let mut fits = base.fit_folds(&view, jobs);
+            let mut running = VecDeque::new();
+            loop {
+                while running.len() < at_once
+                    && let Some((job, fitted)) = fits.next().await
+                {
+                    let table = held_out[&fold_of[job]].clone();
+                    running.push_back((job, measure(fitted, table, Arc::clone(self.evaluator))));
+                }
+                let Some((job, measuring)) = running.pop_front() else { break };
+                let measured = measuring.join_unwind().await.map_err(|cancelled| cancelled.to_string());
+                let measured = measured.and_then(|measured| measured.map_err(|error| error.to_string()));
+                let (candidate, fold) = places[job];
+                if let (Ok((model, _)), Some(sub_models)) = (&measured, sub_models.as_mut()) {
+                    sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model.clone()));
+                }
+                finished(job, measured.map(|(_, metric)| metric))?;
             }
         }
         let of = |candidate: usize| {
@@ -400,6 +424,36 @@ impl<'a> Search<'a> {
         let candidate = words(&self.candidates[candidate]);
         ledger.record(LedgerEntry { key, candidate, fold, share, metric_name, metric })
     }
+}
+
+/// Begins to measure a model.
+fn measure(
+    fitted: FitResult,
+    table: DataFrame,
+    evaluator: Arc<dyn Evaluator>,
+) -> SpawnedTask<Result<(Arc<dyn Transformer>, f64)>> {
+    SpawnedTask::spawn(async move {
+        let model = fitted?;
+        let metric = evaluator.evaluate(&model.transform(table)?).await?;
+        Ok((model, metric))
+    })
+}
+
+/// The rows that validate the jobs, by fold: taken out once, since many candidates are measured on them.
+async fn held_out(folds: &Folds, jobs: &[FoldJob]) -> Result<BTreeMap<usize, DataFrame>> {
+    let mut held_out = BTreeMap::new();
+    for job in jobs {
+        if let Entry::Vacant(entry) = held_out.entry(job.fold) {
+            let table = folds.validation(job.fold)?;
+            let (schema, (state, _)) = (Arc::clone(table.schema().inner()), table.clone().into_parts());
+            let mut rows = table.collect().await?;
+            if rows.is_empty() {
+                rows.push(RecordBatch::new_empty(schema));
+            }
+            entry.insert(SessionContext::new_with_state(state).read_batches(rows)?);
+        }
+    }
+    Ok(held_out)
 }
 
 /// A candidate in words: `LogisticRegression.regParam=0.1, ...`.

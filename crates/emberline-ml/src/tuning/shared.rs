@@ -199,16 +199,25 @@ impl Shared {
         steps.map(words).collect::<Vec<_>>().join("; ")
     }
 
-    /// The shared table, lazily.
-    pub(super) fn table(&self, table: &DataFrame) -> Result<DataFrame> {
+    /// All that makes the shared table's columns.
+    pub(super) fn steps(&self) -> Vec<Step> {
         let digest = |(image, digest): &(String, String)| {
             Step::new(Arc::new(ImageDigest::default()), [image.as_str()], [digest.as_str()])
         };
-        let steps: Vec<Step> = self.digests.iter().map(digest).chain(self.steps.iter().cloned()).collect();
+        self.digests.iter().map(digest).chain(self.steps.iter().cloned()).collect()
+    }
+
+    /// The shared table's columns.
+    pub(super) fn columns(&self) -> Vec<String> {
         let made = self.steps.iter().flat_map(|step| step.outputs.iter().chain(&step.error));
         let digests = self.digests.iter().map(|(_, digest)| digest);
-        let wanted: Vec<Expr> = self.kept.iter().chain(digests).chain(made).map(ident).collect();
-        Ok(evaluate::apply(table.clone(), &steps)?.select(wanted)?)
+        self.kept.iter().chain(digests).chain(made).cloned().collect()
+    }
+
+    /// The shared table, lazily.
+    pub(super) fn table(&self, table: &DataFrame) -> Result<DataFrame> {
+        let wanted: Vec<Expr> = self.columns().iter().map(ident).collect();
+        Ok(evaluate::apply(table.clone(), &self.steps())?.select(wanted)?)
     }
 
     /// Whether a column of the shared table tells rows apart: one that came with the table, or the digest of one.
@@ -227,6 +236,15 @@ impl Shared {
     pub(super) fn kept(&self, table: &DataFrame, also: &str) -> Result<DataFrame> {
         let kept = self.kept.iter().map(ident).chain([ident(also)]);
         Ok(table.clone().select(kept.collect::<Vec<_>>())?)
+    }
+
+    /// Candidates that read the same columns, which are fitted together.
+    pub(super) fn groups(&self, candidates: &[usize]) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for &candidate in candidates {
+            groups.entry(self.candidates[candidate].key()).or_default().push(candidate);
+        }
+        groups.into_values().collect()
     }
 
     /// How many times stages that read images run over the table's images.
@@ -257,7 +275,7 @@ impl Front {
     }
 
     /// Candidates with the same columns and the same remaining stages can be fitted together.
-    pub(super) fn key(&self) -> (Vec<(String, String)>, Vec<usize>) {
+    fn key(&self) -> (Vec<(String, String)>, Vec<usize>) {
         (self.columns.clone(), self.stages.iter().map(|(place, _)| *place).collect())
     }
 }

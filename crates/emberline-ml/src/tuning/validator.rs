@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::Cluster;
 use super::ledger::Ledger;
 use super::search::TuningObserver;
 use crate::error::Result;
@@ -21,6 +22,7 @@ pub(super) struct Tuned {
     pub(super) evaluator: Arc<dyn Evaluator>,
     pub(super) ledger: Option<Arc<Ledger>>,
     pub(super) observer: Option<TuningObserver>,
+    pub(super) cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl std::fmt::Debug for Tuned {
@@ -36,7 +38,7 @@ impl Tuned {
         candidates: Vec<ParamMap>,
         evaluator: Arc<dyn Evaluator>,
     ) -> Self {
-        Self { estimator, candidates, evaluator, ledger: None, observer: None }
+        Self { estimator, candidates, evaluator, ledger: None, observer: None, cluster: None }
     }
 
     /// MLlib's `copy`: `extra` reaches the estimator and the evaluator.
@@ -163,6 +165,13 @@ macro_rules! validator {
             #[must_use]
             pub fn observer(mut self, observer: super::TuningObserver) -> Self {
                 self.tuned.observer = Some(observer);
+                self
+            }
+
+            /// Has `cluster` run the shared stages over its rows, and measure the candidates.
+            #[must_use]
+            pub fn cluster(mut self, cluster: std::sync::Arc<dyn super::Cluster>) -> Self {
+                self.tuned.cluster = Some(cluster);
                 self
             }
 

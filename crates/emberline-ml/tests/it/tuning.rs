@@ -1,16 +1,18 @@
 //! Splits, folds and cross-validation.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use emberline_ml::{
-    CrossValidator, Estimator, Evaluator, LogisticRegression, LogisticRegressionModel,
+    Cluster, CrossValidator, Estimator, Evaluator, FoldJob, LogisticRegression, LogisticRegressionModel,
     MulticlassClassificationEvaluator, ParamGridBuilder, ParamMap, Pipeline, PipelineModel, PipelineStage,
-    Stage, StringIndexer, TrainValidationSplit, Transformer, TuningEvent, downcast, split,
+    Stage, StringIndexer, TrainValidationSplit, Transformer, TuningEvent, downcast, measure, split,
 };
-use emberline_table::Session;
 use emberline_table::datafusion::dataframe::DataFrame;
-use emberline_table::datafusion::prelude::{Partitioning, col, lit};
+use emberline_table::datafusion::prelude::{Partitioning, col, ident, lit};
+use emberline_table::{Session, Step, evaluate};
+use futures::future::BoxFuture;
 
 async fn rows() -> Result<DataFrame> {
     let query = "SELECT arrow_cast([x, noise], 'FixedSizeList(2 x Float64)') AS features,
@@ -235,6 +237,63 @@ async fn featurizers_run_once_for_all_folds_and_candidates() -> Result<()> {
         assert!((sum / 4.0 - expected).abs() < 1e-12, "{} and {expected}", sum / 4.0);
     }
     Ok(())
+}
+
+/// A cluster that has its rows and does its work in this process.
+struct Here {
+    rows: DataFrame,
+    measured: AtomicUsize,
+}
+
+impl Cluster for Here {
+    fn table(
+        &self,
+        steps: Vec<Step>,
+        columns: Vec<String>,
+    ) -> BoxFuture<'_, emberline_ml::Result<DataFrame>> {
+        let made = evaluate::apply(self.rows.clone(), &steps);
+        let wanted: Vec<_> = columns.iter().map(ident).collect();
+        Box::pin(async move { Ok(made?.select(wanted)?) })
+    }
+
+    fn measure(
+        &self,
+        table: DataFrame,
+        jobs: Vec<FoldJob>,
+        evaluator: Arc<dyn Evaluator>,
+    ) -> BoxFuture<'_, emberline_ml::Result<Vec<Result<f64, String>>>> {
+        self.measured.fetch_add(jobs.len(), Ordering::SeqCst);
+        Box::pin(async move {
+            let mut outcomes = Vec::new();
+            for job in jobs {
+                let outcome = measure(table.clone(), job, evaluator.as_ref()).await;
+                outcomes.push(outcome.map_err(|error| error.to_string()));
+            }
+            Ok(outcomes)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_finds_the_same() -> Result<()> {
+    let (pipeline, grid) = tuned()?;
+    let rows = plain_rows().await?;
+    let validator = CrossValidator::new(Arc::new(pipeline), grid, accuracy()).num_folds(3).seed(5);
+    let here = validator.fit_model(&rows).await?;
+    let cluster = Arc::new(Here { rows, measured: AtomicUsize::new(0) });
+    let elsewhere = validator.clone().cluster(cluster.clone());
+    // The rows are where the cluster is: of the table, only the columns count.
+    let there = elsewhere.fit_model(&rows_of_none().await?).await?;
+    assert_eq!(cluster.measured.load(Ordering::SeqCst), 18);
+    assert_eq!((there.best_index, there.avg_metrics), (here.best_index, here.avg_metrics));
+    let error = elsewhere.collect_sub_models(true).fit_model(&rows_of_none().await?).await.err();
+    assert!(error.is_some_and(|error| error.to_string().contains("collectSubModels")));
+    Ok(())
+}
+
+/// The columns of [`plain_rows`], without rows.
+async fn rows_of_none() -> Result<DataFrame> {
+    Ok(plain_rows().await?.limit(0, Some(0))?)
 }
 
 /// The folds that a validator deals, found by giving it none to fit: each row with its fold.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -24,7 +24,7 @@ use futures::future::{self, BoxFuture};
 use futures::{StreamExt, stream};
 
 use super::node::{Call, Evaluate};
-use crate::function::{ColumnFunction, RowError, struct_columns};
+use crate::function::{ColumnFunction, reasons, struct_columns};
 use crate::report::Report;
 
 /// Makes the physical node of an [`Evaluate`].
@@ -93,14 +93,6 @@ impl PhysicalCall {
         }
         Ok(())
     }
-}
-
-fn reasons(errors: &[RowError], rows: usize) -> ArrayRef {
-    let mut reasons = vec![None; rows];
-    for error in errors {
-        reasons[error.row] = Some(error.reason.as_str());
-    }
-    Arc::new(StringArray::from(reasons))
 }
 
 /// Runs column functions over batches, in the partitions and the order of its input.

@@ -3,32 +3,33 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, new_null_array};
-use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::arrow::array::{ArrayRef, StructArray, new_null_array};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use serde::{Deserialize, Serialize};
 
 use crate::describe::{Blob, Blobs, Description, FunctionKinds};
 use crate::error::{Result, TableError};
 use crate::evaluate::Step;
-use crate::function::{ColumnFunction, Evaluated, RowError, check_arity, struct_columns};
+use crate::function::{ColumnFunction, Evaluated, RowError, check_arity, reasons, struct_columns};
 
 pub(super) const KIND: &str = "pipeline";
 
 /// Steps over named columns as one function: a fitted pipeline, image → answer.
 ///
-/// Its arguments are the columns `inputs`, its answer is the column `output`; what the steps make on the way
-/// never leaves it.
+/// Its arguments are the columns `inputs`. Its answer is the column `output`, and what the steps make on the way never
+/// leaves it; or a struct of all the columns that the steps make.
 #[derive(Debug)]
 pub struct PipelineFunction {
     inputs: Vec<String>,
     steps: Vec<Step>,
-    output: String,
+    output: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Params {
     inputs: Vec<String>,
-    output: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
     steps: Vec<StepParams>,
 }
 
@@ -36,6 +37,8 @@ struct Params {
 struct StepParams {
     inputs: Vec<String>,
     outputs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 impl PipelineFunction {
@@ -44,18 +47,49 @@ impl PipelineFunction {
     /// # Errors
     /// When a step uses a column that neither the inputs nor a step before it give, or nothing gives `output`.
     pub fn try_new(inputs: Vec<String>, steps: Vec<Step>, output: String) -> Result<Self> {
+        Self::checked(inputs, steps, Some(output))
+    }
+
+    /// A function of all columns that `steps` read and do not make, in the order in which they are first read. It answers a
+    /// struct of all the columns that the steps make, reasons of nulls among them where a step wants them.
+    ///
+    /// # Errors
+    /// When there are no steps.
+    pub fn of_steps(steps: Vec<Step>) -> Result<Self> {
+        let mut inputs: Vec<String> = Vec::new();
+        let mut made: Vec<&String> = Vec::new();
+        for step in &steps {
+            for input in &step.inputs {
+                if !made.contains(&input) && !inputs.contains(input) {
+                    inputs.push(input.clone());
+                }
+            }
+            made.extend(step.outputs.iter().chain(&step.error));
+        }
+        if made.is_empty() {
+            return Err(TableError::description(KIND, "no step makes a column"));
+        }
+        Self::checked(inputs, steps, None)
+    }
+
+    fn checked(inputs: Vec<String>, steps: Vec<Step>, output: Option<String>) -> Result<Self> {
         let mut known: Vec<&String> = inputs.iter().collect();
         for step in &steps {
             if let Some(missing) = step.inputs.iter().find(|input| !known.contains(input)) {
                 let kind = step.function.describe().kind;
                 return Err(TableError::description(KIND, format!("step `{kind}` needs column `{missing}`")));
             }
-            known.extend(&step.outputs);
+            known.extend(step.outputs.iter().chain(&step.error));
         }
-        if !known.contains(&&output) {
+        if let Some(output) = output.as_ref().filter(|output| !known.contains(output)) {
             return Err(TableError::description(KIND, format!("no step gives the column `{output}`")));
         }
         Ok(Self { inputs, steps, output })
+    }
+
+    /// The columns that steps make, in their order.
+    fn made(&self) -> impl Iterator<Item = &String> {
+        self.steps.iter().flat_map(|step| step.outputs.iter().chain(&step.error))
     }
 }
 
@@ -66,7 +100,11 @@ impl ColumnFunction for PipelineFunction {
             inputs: self.inputs.clone(),
             output: self.output.clone(),
             steps: steps
-                .map(|s| StepParams { inputs: s.inputs.clone(), outputs: s.outputs.clone() })
+                .map(|s| StepParams {
+                    inputs: s.inputs.clone(),
+                    outputs: s.outputs.clone(),
+                    error: s.error.clone(),
+                })
                 .collect(),
         };
         Description {
@@ -91,8 +129,15 @@ impl ColumnFunction for PipelineFunction {
             for (name, field) in step.outputs.iter().zip(answer_fields(&answer, step.outputs.len())?) {
                 fields.insert(name, field);
             }
+            if let Some(error) = &step.error {
+                fields.insert(error, Arc::new(Field::new(error, DataType::Utf8, true)));
+            }
         }
-        Ok(fields[self.output.as_str()].clone())
+        if let Some(output) = &self.output {
+            return Ok(fields[output.as_str()].clone());
+        }
+        let made = |name: &String| fields[name.as_str()].as_ref().clone().with_name(name).with_nullable(true);
+        Ok(Arc::new(Field::new(KIND, DataType::Struct(self.made().map(made).collect()), false)))
     }
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated> {
@@ -106,6 +151,9 @@ impl ColumnFunction for PipelineFunction {
         for step in &self.steps {
             let args: Vec<ArrayRef> = step.inputs.iter().map(|name| columns[name.as_str()].clone()).collect();
             let answer = step.function.evaluate(&args)?;
+            if let Some(error) = &step.error {
+                columns.insert(error, reasons(&answer.errors, rows));
+            }
             for error in answer.errors {
                 errors.entry(error.row).or_insert(error);
             }
@@ -118,8 +166,18 @@ impl ColumnFunction for PipelineFunction {
                 }
             }
         }
-        let values = columns.remove(self.output.as_str());
-        let values = values.unwrap_or_else(|| new_null_array(&DataType::Null, rows));
+        let values = match &self.output {
+            Some(output) => {
+                columns.remove(output.as_str()).unwrap_or_else(|| new_null_array(&DataType::Null, rows))
+            }
+            None => {
+                let made = self.made().filter_map(|name| Some((name, columns.get(name.as_str())?)));
+                let field = |(name, column): (&String, &ArrayRef)| {
+                    (Arc::new(Field::new(name, column.data_type().clone(), true)), column.clone())
+                };
+                Arc::new(StructArray::from(made.map(field).collect::<Vec<_>>()))
+            }
+        };
         Ok(Evaluated { values, errors: errors.into_values().collect() })
     }
 
@@ -152,7 +210,9 @@ pub(super) fn rebuild(
         .steps
         .into_iter()
         .zip(&description.parts)
-        .map(|(step, part)| Ok(Step::new(kinds.rebuild(part, blobs)?, step.inputs, step.outputs)))
+        .map(|(step, part)| {
+            Ok(Step::new(kinds.rebuild(part, blobs)?, step.inputs, step.outputs).with_error(step.error))
+        })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(PipelineFunction::try_new(params.inputs, steps, params.output)?))
+    Ok(Arc::new(PipelineFunction::checked(params.inputs, steps, params.output)?))
 }

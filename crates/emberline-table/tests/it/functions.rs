@@ -72,6 +72,41 @@ fn saved_functions_answer_the_same() -> Result<()> {
 }
 
 #[test]
+fn steps_are_one_function_of_what_they_read() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("function");
+    let width = Arc::new(ImageSide::new(Side::Width));
+    let steps = vec![
+        Step::new(Arc::new(ImageResize::default()), ["image", "w", "h"], ["small"])
+            .with_error(Some("why".into())),
+        Step::new(width, ["small"], ["width"]),
+    ];
+    let function = PipelineFunction::of_steps(steps)?;
+    save_function(&function, &path)?;
+    let loaded = load_function(&path, &FunctionKinds::built_in())?;
+    assert_eq!(loaded.describe(), function.describe());
+    let fields = [("image", DataType::Utf8), ("w", DataType::Int32), ("h", DataType::Int32)]
+        .map(|(name, data_type)| Arc::new(Field::new(name, data_type, true)));
+    let DataType::Struct(made) = loaded.return_field(&fields)?.data_type().clone() else {
+        anyhow::bail!("expected a struct");
+    };
+    assert_eq!(made.iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["small", "why", "width"]);
+
+    let picture = dir.path().join("p.png");
+    std::fs::write(&picture, png(4, 4, [1, 2, 3])?)?;
+    let pictures = StringArray::from(vec![picture.display().to_string(), "/no/such.png".into()]);
+    let number = |n: i32| Arc::new(emberline_table::arrow::array::Int32Array::from(vec![n; 2]));
+    let answer = loaded.evaluate(&[Arc::new(pictures), number(9), number(3)])?.values;
+    let columns = answer.as_struct();
+    assert!(answer.data_type().equals_datatype(&DataType::Struct(made)));
+    assert_eq!(columns.column(2).as_primitive::<Int32Type>().iter().collect::<Vec<_>>(), [Some(9), None]);
+    let reasons = columns.column(1).as_string::<i32>();
+    assert!(reasons.is_null(0) && reasons.value(1).contains("/no/such.png"), "{reasons:?}");
+    assert!(PipelineFunction::of_steps(Vec::new()).is_err());
+    Ok(())
+}
+
+#[test]
 fn damaged_functions_are_refused() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("function");

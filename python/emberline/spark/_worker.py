@@ -1,0 +1,186 @@
+"""What Spark's workers run: functions that were described as data, over batches of rows.
+
+A worker needs the package and PyArrow. It keeps what it prepared as long as its process lives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from emberline import _emberline, _exchange
+from emberline._lazy import pa
+from emberline.session import Session
+from emberline.spark import _types
+
+#: Bytes of rows that a function gets at once; its answers for them are in memory at the same time.
+CHUNK_BYTES = 8 << 20
+#: Rows that it gets at once.
+CHUNK_ROWS_MAX = 4_096
+#: Functions that a worker keeps ready: a network is a copy of its weights.
+FUNCTIONS_MAX = 4
+#: Tables of tuning that a worker has open.
+TABLES_MAX = 2
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that the driver made, told by the SHA-256 of what is in it."""
+
+    digest: str
+    #: A folder that all machines see and that has it under its digest; if there is none, Spark brought it.
+    store: str | None
+
+    def path(self) -> str:
+        """Where it is on this machine."""
+        if self.store is None:
+            from pyspark import SparkFiles
+
+            path = SparkFiles.get(self.digest)
+        else:
+            path = os.path.join(self.store, self.digest)
+        if not os.path.exists(path):
+            where = "the folder of set_store" if self.store else "the files that Spark ships"
+            raise FileNotFoundError(f"{path}: {where} should have it; see docs/spark.md, 'Weights'")
+        return path
+
+
+@dataclass(frozen=True)
+class Described:
+    """A column function as data."""
+
+    description: bytes
+    files: tuple[File, ...]
+    inputs: tuple[str, ...]
+
+
+@lru_cache(maxsize=FUNCTIONS_MAX)
+def _function(described: Described) -> _emberline.Function:
+    files = {file.digest: file.path() for file in described.files}
+    return _emberline.Function.rebuild(described.description, files)
+
+
+def _chunks(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """A batch in parts of about `CHUNK_BYTES`: Spark's own limit counts rows, and images are large."""
+    rows = batch.num_rows
+    step = min(max(CHUNK_BYTES * rows // max(batch.nbytes, 1), 1), CHUNK_ROWS_MAX)
+    for start in range(0, rows, step):
+        yield batch.slice(start, step)
+
+
+def _answers(described: Described, arguments: list[pa.Array]) -> pa.Array:
+    """The function's answers: one array."""
+    names = [str(i) for i in range(len(arguments))]
+    batch = pa.RecordBatch.from_arrays([_types.from_spark(array) for array in arguments], names=names)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    buffer = sink.getvalue()
+    stream = _function(described).apply(buffer, buffer.address, buffer.size)
+    parts = [answer.column(0) for answer in _exchange.reader(stream)]
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+
+
+def add_columns(
+    described: Described, names: list[str], wanted: list[str], vectors: bool, batches: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """The columns `wanted` of batches to which the function, whose answer is a struct of `names`, adds its own: as
+    Spark's vectors, or as lists of numbers.
+    """
+    converted = _types.to_spark if vectors else _types.without_vectors
+    for batch in batches:
+        for rows in _chunks(batch):
+            made = _answers(described, [rows.column(name) for name in described.inputs]).flatten()
+            columns = dict(zip(rows.schema.names, rows.columns))
+            columns.update(zip(names, map(converted, made)))
+            yield pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=wanted)
+
+
+def answer(described: Described, images: pa.Array) -> pa.Array:
+    """A function of SQL: its answers for a column of images."""
+    parts = []
+    for rows in _chunks(pa.RecordBatch.from_arrays([images], names=["image"])):
+        parts.append(_types.without_vectors(_answers(described, rows.columns)))
+    return pa.concat_arrays(parts)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Fits of tuning: a table with its folds, and estimators to fit, each on the rows that train for a fold."""
+
+    table: File
+    #: Saved estimators, packed, and the fold that is held out.
+    jobs: tuple[tuple[bytes, int], ...]
+    evaluator: bytes
+
+
+@lru_cache(maxsize=TABLES_MAX)
+def _table(file: File) -> Any:
+    # The file is looked at in place: processes on one machine share its pages.
+    buffer = pa.memory_map(file.path()).read_buffer()
+    if hashlib.sha256(buffer).hexdigest() != file.digest:
+        raise OSError(f"{file.path()}: the file is damaged: its SHA-256 is another one")
+    # One thread: Spark runs as many of these processes as there are cores.
+    return Session(threads=1)._native.table_of(buffer, buffer.address, buffer.size)
+
+
+def measure(trials: Trials, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The metrics of the fits with the numbers in the column ``id``, or why there are none."""
+    for batch in batches:
+        for number in batch.column("id").to_pylist():
+            packed, fold = trials.jobs[number]
+            metric, reason = None, None
+            table = _table(trials.table)
+            try:
+                metric = unpacked(packed).measure(table, fold, unpacked(trials.evaluator))
+            except (ValueError, RuntimeError) as error:
+                # What is wrong with a candidate would be so on any machine.
+                reason = str(error)
+            yield pa.RecordBatch.from_pydict(
+                {
+                    "id": pa.array([number], pa.int64()),
+                    "metric": pa.array([metric], pa.float64()),
+                    "reason": pa.array([reason], pa.string()),
+                }
+            )
+
+
+def packed(stage: _emberline.Stage) -> bytes:
+    """A stage's saved form as one value."""
+    folder = tempfile.mkdtemp(prefix="emberline-")
+    try:
+        saved = Path(folder, "stage")
+        stage.save(str(saved), False)
+        memory = io.BytesIO()
+        with tarfile.open(fileobj=memory, mode="w") as tar:
+            for path in sorted(saved.rglob("*")):
+                if path.is_file():
+                    # Equal stages are equal bytes: neither the time nor the user is in them.
+                    entry = tarfile.TarInfo(path.relative_to(saved).as_posix())
+                    entry.size = path.stat().st_size
+                    with path.open("rb") as file:
+                        tar.addfile(entry, file)
+        return memory.getvalue()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def unpacked(data: bytes) -> _emberline.Stage:
+    """What `packed` gave; every file's digest is verified."""
+    folder = tempfile.mkdtemp(prefix="emberline-")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            # Files below the folder and nothing else.
+            tar.extractall(folder, filter="data")
+        return _emberline.Stage.load(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
