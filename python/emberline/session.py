@@ -87,8 +87,9 @@ class Session:
         """
         if isinstance(data, DataFrame):
             return data
-        buffer = _exchange.written(_exchange.batches_of(data, schema))
-        return DataFrame(self._native.table_of(buffer, buffer.address, buffer.size), self)
+        table, matrices = _exchange.matrices_apart(_exchange.table_of(data, schema))
+        buffer = _exchange.written(table.to_reader())
+        return DataFrame(self._native.table_of(buffer, buffer.address, buffer.size, matrices), self)
 
     def table(self, name: str) -> DataFrame:
         """A table by its name."""
