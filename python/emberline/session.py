@@ -79,7 +79,8 @@ class Session:
 
     def createDataFrame(self, data: Any, schema: list[str] | None = None) -> DataFrame:
         """A table of what Python has: anything with ``__arrow_c_stream__`` (PyArrow, Polars, pandas, DuckDB, Hugging
-        Face datasets), a dict of columns, NumPy matrices among them, or rows with the names of their columns.
+        Face datasets), a dict of columns, NumPy matrices among them, or rows with the names of their columns. A matrix
+        is not copied: do not change it while the table is used.
 
         >>> import emberline
         >>> emberline.createDataFrame([("a", 1.0), ("b", 2.0)], ["name", "value"]).collect()
