@@ -27,14 +27,17 @@ KEPT_BYTES_MAX = 400_000
 def run(path: Path) -> nbformat.NotebookNode:
     """The notebook with its outputs."""
     notebook = nbformat.read(path, as_version=4)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as own:
+        # Nothing of the user's is read or written.
+        for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+            os.environ[name] = own
         NotebookClient(
             notebook,
             timeout=CELL_SECONDS_MAX,
             kernel_name="python3",
             record_timing=False,
             resources={"metadata": {"path": scratch}},
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{own}/kernel"}}),
         ).execute()
     return notebook
 

@@ -25,8 +25,28 @@ def written(batches: pa.RecordBatchReader) -> pa.Buffer:
     return sink.getvalue()
 
 
+def matrices_apart(table: pa.Table) -> tuple[pa.Table, list[tuple[int, pa.Array, int, int, int, bool]]]:
+    """A table with nulls in place of its columns that are matrices in memory, and these: place, what holds the numbers,
+    where they are, rows, numbers per row, whether they are doubles.
+    """
+    matrices = []
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        kind = field.type
+        if column.num_chunks != 1 or not pa.types.is_fixed_size_list(kind) or column.null_count:
+            continue
+        numbers = column.chunk(0).flatten()
+        if kind.value_type not in (pa.float32(), pa.float64()) or numbers.null_count or not len(numbers):
+            continue
+        size = kind.value_type.bit_width // 8
+        address = numbers.buffers()[1].address + numbers.offset * size
+        matrices.append((place, numbers, address, table.num_rows, kind.list_size, size == 8))
+        table = table.set_column(place, field.with_type(pa.null()).with_nullable(True), pa.nulls(table.num_rows))
+    return table, matrices
+
+
 def is_table(data: Any) -> bool:
-    """Whether it is what `batches_of` takes, and no table of Spark's, whose rows are elsewhere."""
+    """Whether it is what `table_of` takes, and no table of Spark's, whose rows are elsewhere."""
     is_known = isinstance(data, (dict, list)) or _is_pandas(data) or hasattr(data, "__arrow_c_stream__")
     return is_known and not is_spark(data)
 
@@ -40,8 +60,8 @@ def _is_pandas(data: Any) -> bool:
     return hasattr(data, "iloc") and hasattr(data, "columns")
 
 
-def batches_of(data: Any, names: list[str] | None = None) -> pa.RecordBatchReader:
-    """Anything that is a table, as batches: what has ``__arrow_c_stream__``, a dict of columns, rows."""
+def table_of(data: Any, names: list[str] | None = None) -> pa.Table:
+    """Anything that is a table: what has ``__arrow_c_stream__``, a dict of columns, rows."""
     if _is_pandas(data):
         # A pandas stream would have its index as a column.
         table = pa.Table.from_pandas(data, preserve_index=False)
@@ -58,7 +78,7 @@ def batches_of(data: Any, names: list[str] | None = None) -> pa.RecordBatchReade
         as_vectors = _as_vectors(column)
         if as_vectors is not column:
             table = table.set_column(place, field.name, as_vectors)
-    return table.to_reader()
+    return table
 
 
 def _of_rows(rows: list[Any], names: list[str] | None) -> pa.Table:

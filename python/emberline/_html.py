@@ -20,7 +20,7 @@ ROWS, COLUMNS, PIXELS, CHARACTERS, GUESSES = 10, 30, 96, 200, 5
 
 #: Cells of text break where they must; thumbnails keep their size.
 _TABLE = '<table style="text-align: left">'
-_CELL = '<td style="text-align: left; max-width: 24em; overflow-wrap: anywhere">'
+_CELL = '<td style="text-align: left; max-width: 32em; overflow-wrap: anywhere">'
 
 
 def table_html(df: DataFrame) -> str:

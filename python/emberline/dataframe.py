@@ -339,6 +339,24 @@ def _told(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
+#: What a row group of a Parquet file holds, at least but for the last.
+_GROUP_BYTES = 16 << 20
+
+
+def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Batches joined to tables of some size."""
+    pending: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        pending.append(batch)
+        size += batch.nbytes
+        if size >= _GROUP_BYTES:
+            yield pa.Table.from_batches(pending).cast(schema)
+            pending, size = [], 0
+    if pending:
+        yield pa.Table.from_batches(pending).cast(schema)
+
+
 class DataFrameWriter:
     """Writes a table."""
 
@@ -367,9 +385,12 @@ class DataFrameWriter:
             raise FileExistsError(f'{path}: it exists already; choose another name, or mode("overwrite")')
         handle, temporary = tempfile.mkstemp(prefix=".emberline-", suffix=".parquet", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file, parquet.ParquetWriter(file, self._df.schema) as writer:
-                for batch in self._df.iter_batches():
-                    writer.write_table(pa.Table.from_batches([batch]).cast(self._df.schema))
+            schema = self._df.schema
+            # Vectors hardly ever repeat, so that a dictionary of them would only cost.
+            words = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+            with os.fdopen(handle, "wb") as file, parquet.ParquetWriter(file, schema, use_dictionary=words) as writer:
+                for table in _groups(self._df.iter_batches(), schema):
+                    writer.write_table(table, row_group_size=table.num_rows)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except BaseException:

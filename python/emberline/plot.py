@@ -139,6 +139,7 @@ def worst_mistakes(
     figure, grid = pyplot.subplots(rows, columns, figsize=(2.4 * columns, 2.8 * rows), squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
+        axes.set_anchor("N")
     if not wrong:
         grid.flat[0].text(0.5, 0.5, "no mistakes", ha="center")
 

@@ -79,7 +79,8 @@ class Session:
 
     def createDataFrame(self, data: Any, schema: list[str] | None = None) -> DataFrame:
         """A table of what Python has: anything with ``__arrow_c_stream__`` (PyArrow, Polars, pandas, DuckDB, Hugging
-        Face datasets), a dict of columns, NumPy matrices among them, or rows with the names of their columns.
+        Face datasets), a dict of columns, NumPy matrices among them, or rows with the names of their columns. A matrix
+        is not copied: do not change it while the table is used.
 
         >>> import emberline
         >>> emberline.createDataFrame([("a", 1.0), ("b", 2.0)], ["name", "value"]).collect()
@@ -87,8 +88,9 @@ class Session:
         """
         if isinstance(data, DataFrame):
             return data
-        buffer = _exchange.written(_exchange.batches_of(data, schema))
-        return DataFrame(self._native.table_of(buffer, buffer.address, buffer.size), self)
+        table, matrices = _exchange.matrices_apart(_exchange.table_of(data, schema))
+        buffer = _exchange.written(table.to_reader())
+        return DataFrame(self._native.table_of(buffer, buffer.address, buffer.size, matrices), self)
 
     def table(self, name: str) -> DataFrame:
         """A table by its name."""

@@ -133,6 +133,18 @@ def test_memory_of_a_table_outlives_what_gave_it(session: Session) -> None:
     assert matrix[-1].tolist() == [199_998, 199_999] and len(junk) == 4
 
 
+def test_a_matrix_goes_in_without_a_copy(session: Session) -> None:
+    x = np.zeros((3000, 4), dtype=np.float32)
+    df = session.createDataFrame({"name": ["a"] * 3000, "x": x, "twice": 2 * x.astype(float)})
+    x[2999, 3] = 7
+    assert df.to_numpy("x")[2999, 3] == 7 and df.columns == ["name", "x", "twice"]
+    assert df.filter("name = 'a'").to_numpy("twice").shape == (3000, 4)
+    only = session.createDataFrame({"x": x})
+    assert only.count() == 3000 and np.array_equal(only.to_numpy("x"), x)
+    part = session.createDataFrame(pa.table({"x": pa.array(x.tolist(), pa.list_(pa.float32(), 4))}).slice(2990, 9))
+    assert np.array_equal(part.to_numpy("x"), x[2990:2999])
+
+
 def test_random_split(session: Session) -> None:
     df = session.createDataFrame({"x": list(range(100)), "label": [i % 4 for i in range(100)]})
     parts = df.randomSplit([0.6, 0.2, 0.2], seed=5, stratify="label")

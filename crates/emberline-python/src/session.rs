@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::Failure;
-use crate::interchange;
+use crate::interchange::{self, Matrix};
 use crate::stage::Stage;
 use crate::table::Table;
 use crate::work::wait;
@@ -71,10 +71,22 @@ impl Session {
         wait(py, None, async move { session.sql(&query).await }).map(Table::from)
     }
 
-    /// A table of the Arrow stream in the `size` bytes at `address`, which `owner` keeps there unchanged. It is not copied.
-    fn table_of(&self, owner: Py<PyAny>, address: usize, size: usize) -> Result<Table, Failure> {
+    /// A table of the Arrow stream in the `size` bytes at `address`, which `owner` keeps there unchanged, and of matrices beside
+    /// it. Neither is copied.
+    #[pyo3(signature = (owner, address, size, matrices=Vec::new()))]
+    fn table_of(
+        &self,
+        owner: Py<PyAny>,
+        address: usize,
+        size: usize,
+        matrices: Vec<Matrix>,
+    ) -> Result<Table, Failure> {
         // SAFETY: the package passes a `pyarrow.Buffer`, which nobody else has, with its own address and size.
-        let (schema, batches) = unsafe { interchange::read(owner, address, size) }?;
+        let (mut schema, mut batches) = unsafe { interchange::read(owner, address, size) }?;
+        for matrix in matrices {
+            // SAFETY: the package passes arrays of pyarrow, which are not changed, with their own addresses and sizes.
+            (schema, batches) = unsafe { matrix.put_into(&schema, &batches) }?;
+        }
         let table = MemTable::try_new(schema, partitions(&batches, self.threads))?;
         Ok(self.inner.context().read_table(Arc::new(table))?.into())
     }
