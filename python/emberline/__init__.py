@@ -20,6 +20,7 @@ from emberline import _emberline
 from emberline._progress import set_progress
 from emberline.column import Column, col, expr, lit
 from emberline.dataframe import DataFrame
+from emberline.kept import FeatureCache, Ledger, set_feature_cache
 from emberline.row import Row
 from emberline.session import Session, default_session
 
@@ -28,6 +29,8 @@ __version__ = _emberline.version()
 __all__ = [
     "Column",
     "DataFrame",
+    "FeatureCache",
+    "Ledger",
     "Row",
     "Session",
     "__version__",
@@ -41,6 +44,7 @@ __all__ = [
     "read_images",
     "read_parquet",
     "register_function",
+    "set_feature_cache",
     "set_progress",
     "sql",
 ]

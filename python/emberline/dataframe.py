@@ -89,7 +89,7 @@ class DataFrame:
         return col(name)
 
     def __getattr__(self, name: str) -> Column:
-        if name.startswith("_") or name not in self.columns:
+        if name.startswith("_") or "_table" not in vars(self) or name not in self.columns:
             raise AttributeError(f"a DataFrame has no {name}, neither as a method nor as a column")
         return col(name)
 

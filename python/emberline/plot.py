@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emberline._html import _thumbnail
+from emberline._html import _thumbnail, class_names
 from emberline.column import col, quoted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emberline.dataframe import DataFrame
     from emberline.ml.param import Param
 
-__all__ = ["confusion_matrix", "tuning", "worst_mistakes"]
+__all__ = ["confusion_matrix", "learning_curves", "tuning", "worst_mistakes"]
 
 
 def _pyplot() -> Any:
@@ -27,12 +27,6 @@ def _pyplot() -> Any:
     except ImportError as error:
         raise ImportError("pictures are drawn by matplotlib: pip install 'emberline[plot]'") from error
     return pyplot
-
-
-def _class_names(df: DataFrame, column: str) -> list[str]:
-    """The names of the classes, which indexers and classifiers leave with their columns; none where they did not."""
-    metadata = df.schema.field(column).metadata or {}
-    return json.loads(metadata.get(b"ml_attr", b"{}")).get("vals", [])
 
 
 def confusion_matrix(
@@ -51,7 +45,7 @@ def confusion_matrix(
     matrix = np.zeros((size, size), dtype=np.int64)
     for row in counts:
         matrix[int(row["label"]), int(row["prediction"])] = row["count_all"]
-    names = _class_names(df, predictionCol)[:size]
+    names = class_names(df.schema.field(predictionCol))[:size]
     names += [str(i) for i in range(len(names), size)]
     axes: Axes = ax or _pyplot().subplots()[1]
     axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
@@ -62,6 +56,33 @@ def confusion_matrix(
             dark = count > matrix[i].sum() / 2
             axes.text(j, i, str(count), ha="center", va="center", color="white" if dark else "black")
     return axes
+
+
+def learning_curves(history: Any, axes: Sequence[Axes] | None = None) -> list[Axes]:
+    """How training went, a picture for each metric, with its validation's line beside it.
+
+    ``history`` is a dict of lists, as Keras has it (``{"loss": [...], "val_loss": [...]}``), something with such a
+    ``history``, or the training summary of a logistic regression.
+    """
+    if not isinstance(history, Mapping):
+        found = getattr(history, "history", None)
+        history = found if isinstance(found, Mapping) else {"objective": history.objectiveHistory}
+    metrics = [name for name in history if not (name.startswith("val_") and name[4:] in history)]
+    if not metrics:
+        raise ValueError("history: expected a list of numbers for each metric, found none")
+    if axes is None:
+        size = (4.2 * len(metrics), 3.2)
+        axes = list(_pyplot().subplots(1, len(metrics), figsize=size, squeeze=False, layout="constrained")[1].flat)
+    for ax, name in zip(axes, metrics):
+        first, step = (0, "iteration") if name == "objective" else (1, "epoch")
+        for label, values in (("training", history[name]), ("validation", history.get(f"val_{name}"))):
+            if values is not None:
+                marker = "o" if len(values) < 30 else None
+                ax.plot(range(first, first + len(values)), values, label=label, marker=marker, markersize=3)
+        ax.set(xlabel=step, ylabel=name)
+        if f"val_{name}" in history:
+            ax.legend()
+    return list(axes)
 
 
 def tuning(model: Any, param: Param[Any], ax: Axes | None = None) -> Axes:
@@ -111,7 +132,7 @@ def worst_mistakes(
         .orderBy(col("probability").desc())
         .take(n)
     )
-    names = _class_names(df, predictionCol)
+    names = class_names(df.schema.field(predictionCol))
     pyplot = _pyplot()
     columns = min(max(len(wrong), 1), 4)
     rows = max(-(-len(wrong) // columns), 1)
@@ -126,9 +147,9 @@ def worst_mistakes(
         return names[number] if number < len(names) else str(number)
 
     for axes, row in zip(grid.flat, wrong):
-        png = row[0].png
-        if png is not None:
-            axes.imshow(pyplot.imread(io.BytesIO(png), format="png"))
+        file = row[0].thumbnail
+        if file is not None:
+            axes.imshow(pyplot.imread(io.BytesIO(file), format="png" if file.startswith(b"\x89PNG") else "jpeg"))
         title = f"{named(row.label)}\ntaken for {named(row.prediction)}, {row.probability:.0%}"
         axes.set_title(title, fontsize=9)
     figure.tight_layout()

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+#: A small model that real Keras saved.
+KERAS_MODEL = ROOT / "crates/emberline-net/tests/fixtures/keras/sequential.keras"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 #: The one about Spark runs with Spark's tests.
 DOCUMENTS = [
@@ -21,6 +24,7 @@ DOCUMENTS = [
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_blocks_run(document: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(photos, tmp_path / "photos")
+    shutil.copy(KERAS_MODEL, tmp_path / "model.keras")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in BLOCK.finditer(document.read_text()):
@@ -28,5 +32,14 @@ def test_blocks_run(document: Path, photos: Path, tmp_path: Path, monkeypatch: p
         exec(compile("\n" * line + block[1], str(document), "exec"), names)
 
 
-def test_the_readme_has_blocks() -> None:
+def test_documents_have_blocks_and_are_in_the_index() -> None:
     assert ROOT / "README.md" in DOCUMENTS
+    index = (ROOT / "docs/README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, page.name
+
+
+@pytest.mark.parametrize("document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), target

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,15 @@ def test_transfer_learning_tuning_and_sql(photos: Path, tmp_path: Path) -> None:
     session.sql(f"CREATE FUNCTION again(image) LANGUAGE EMBERLINE AS '{tmp_path / 'photos.ember'}'")
     again = session.sql("SELECT again(image) AS objects FROM traffic_imgs").collect()
     assert [row.objects for row in again] == [row.objects for row in rows]
+
+
+def test_the_listings_run_as_one_file(photos: Path) -> None:
+    listings = Path(__file__).resolve().parents[2] / "examples/listings.py"
+    run = subprocess.run(
+        [sys.executable, listings, photos, NETWORK], capture_output=True, text=True, env={**os.environ, "TERM": "dumb"}
+    )
+    assert run.returncode == 0, run.stderr
+    assert "held out: 1.000" in run.stdout and "objects" in run.stdout and run.stderr == ""
 
 
 def test_a_bad_file_is_a_row_with_a_reason(tmp_path: Path, photos: Path) -> None:

@@ -13,7 +13,7 @@ import emberline
 from emberline import Session, lit
 from emberline.ml.classification import LogisticRegression
 from emberline.ml.evaluation import MulticlassClassificationEvaluator
-from emberline.ml.feature import StringIndexer
+from emberline.ml.feature import DeepImageFeaturizer, StringIndexer
 from emberline.ml.tuning import CrossValidator, ParamGridBuilder
 
 
@@ -53,6 +53,32 @@ def test_texts_are_escaped_and_cut(session: Session, tmp_path: Path) -> None:
     assert "no image" in session.read_images(tmp_path)._repr_html_()
     wide = session.createDataFrame({f"c{i}": [i] for i in range(50)})
     assert "only 30 of 50 columns" in wide._repr_html_()
+
+
+def test_features_are_kept(session: Session, photos: Path, tmp_path: Path) -> None:
+    images = session.read_images(photos)
+    featurizer = DeepImageFeaturizer(inputCol="image", outputCol="features", modelName=NETWORK)
+    expected = featurizer.transform(images).to_numpy("features")
+    cache = emberline.FeatureCache(tmp_path / "features", bytesMax=1 << 20)
+    assert emberline.FeatureCache(tmp_path / "features").stats() == {"entries": 0, "bytes": 0, "bytesMax": 1 << 20}
+    emberline.set_feature_cache(cache)
+    try:
+        for _ in range(2):
+            assert np.array_equal(featurizer.transform(images).to_numpy("features"), expected)
+            assert cache.stats()["entries"] == 18
+        cache.clear()
+        assert cache.stats()["entries"] == 0 and cache.path == tmp_path / "features"
+    finally:
+        emberline.set_feature_cache(None)
+
+
+def test_predictions_are_shown_by_name(predicted: emberline.DataFrame, session: Session) -> None:
+    page = predicted.select("label", "prediction")._repr_html_()
+    assert "<small>(0)</small>" in page and "blue" in page
+    guesses = "[named_struct('class', 'n1', 'description', '<b>', 'probability', 0.25)]"
+    assert "&lt;b&gt; <small>25.0%</small>" in session.sql(f"SELECT {guesses} AS seen")._repr_html_()
+    summary = LogisticRegression().fit({"features": np.eye(2), "label": [0.0, 1.0]}).summary
+    assert "totalIterations" in summary._repr_html_() and "<td" in summary._repr_html_()
 
 
 def test_answers_of_functions_show_label_and_probability(session: Session) -> None:
@@ -97,6 +123,14 @@ def test_plots(predicted: emberline.DataFrame, session: Session, points: emberli
     with pytest.raises(ValueError, match="maxIter"):
         plot.tuning(model, lr.maxIter)
 
+    loss, accuracy = plot.learning_curves({"loss": [3.0, 1.0], "val_loss": [3.5, 2.0], "accuracy": [0.5, 0.75]})
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[3, 1], [3.5, 2]] and len(accuracy.lines) == 1
+    assert (loss.get_xlabel(), loss.get_ylabel(), accuracy.get_ylabel()) == ("epoch", "loss", "accuracy")
+    (objective,) = plot.learning_curves(model.bestModel.summary)
+    assert len(objective.lines[0].get_ydata()) == model.bestModel.summary.totalIterations + 1
+    with pytest.raises(ValueError, match="history"):
+        plot.learning_curves({})
+
 
 def test_a_transformer_of_scikit_learn(photos: Path) -> None:
     pytest.importorskip("sklearn")
@@ -104,17 +138,17 @@ def test_a_transformer_of_scikit_learn(photos: Path) -> None:
     from sklearn.linear_model import LogisticRegression as SklearnRegression
     from sklearn.pipeline import make_pipeline
 
-    from emberline.sklearn import DeepImageFeaturizer
+    from emberline.sklearn import DeepImageFeaturizer as Features
 
     paths = sorted(photos.glob("*/*.png"))
     labels = [path.parent.name for path in paths]
-    pipeline = clone(make_pipeline(DeepImageFeaturizer(NETWORK), SklearnRegression(max_iter=50)))
+    pipeline = clone(make_pipeline(Features(NETWORK), SklearnRegression(max_iter=50)))
     assert pipeline.fit(paths, labels).score(paths, labels) == 1.0
-    features = DeepImageFeaturizer(NETWORK).fit_transform([paths[3].read_bytes(), paths[0].read_bytes()])
+    features = Features(NETWORK).fit_transform([paths[3].read_bytes(), paths[0].read_bytes()])
     assert features.shape == (2, 1280)
-    assert np.array_equal(features[1], DeepImageFeaturizer(NETWORK).transform([str(paths[0])])[0])
+    assert np.array_equal(features[1], Features(NETWORK).transform([str(paths[0])])[0])
     with pytest.raises(ValueError, match=r"none.png"):
-        DeepImageFeaturizer(NETWORK).transform([str(photos / "none.png")])
+        Features(NETWORK).transform([str(photos / "none.png")])
 
 
 def test_encoded_images_are_images(session: Session, photos: Path) -> None:

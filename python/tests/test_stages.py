@@ -243,6 +243,27 @@ def test_tuning(points: DataFrame, tmp_path: Path) -> None:
         ParamGridBuilder().addGrid("regParam", [1])  # type: ignore[arg-type]
 
 
+def test_finished_trials_are_not_repeated(points: DataFrame, session: Session, tmp_path: Path) -> None:
+    lr = LogisticRegression()
+    grid = ParamGridBuilder().addGrid(lr.regParam, [0.001, 10.0]).build()
+    cv = CrossValidator(estimator=lr, estimatorParamMaps=grid, evaluator=BinaryClassificationEvaluator())
+    expected = cv.fit(points).avgMetrics
+    ledger = emberline.Ledger(tmp_path / "trials.jsonl")
+    assert ledger.path == tmp_path / "trials.jsonl" and ledger.to_arrow().num_rows == 0
+    assert cv.setLedger(ledger).fit(points).avgMetrics == expected
+    again = emberline.Ledger(ledger.path)
+    trials = again.to_arrow()
+    assert trials.num_rows == 6 and set(trials["metric_name"].to_pylist()) == {"areaUnderROC"}
+    copied = cv.copy({cv.seed: cv.getSeed()}).setLedger(again)
+    assert copied.fit(points).avgMetrics == expected and again.to_arrow().num_rows == 6
+    split = TrainValidationSplit(estimator=lr, estimatorParamMaps=grid, evaluator=BinaryClassificationEvaluator())
+    split.setLedger(again).fit(points)
+    session.register_table("emberline.trials", again)
+    assert session.sql("SELECT * FROM emberline.trials").count() == 8
+    row = session.sql("SELECT DISTINCT candidate FROM emberline.trials ORDER BY candidate").first()
+    assert row.candidate == "LogisticRegression.regParam=0.001"
+
+
 def test_a_candidate_that_fails_is_told_apart(points: DataFrame) -> None:
     lr = LogisticRegression()
     grid = ParamGridBuilder().addGrid(lr.regParam, [0.1, -1.0]).build()
@@ -318,10 +339,33 @@ def test_stages_in_python_are_tuned(metric: str, best: float) -> None:
         CrossValidator(**settings, foldCol="x").fit(data)
 
 
+def test_stages_are_candidates(points: DataFrame) -> None:
+    pipeline = Pipeline(stages=[])
+    lr, bayes = LogisticRegression(), NaiveBayes(modelType="gaussian")
+    grid = ParamGridBuilder().addGrid(pipeline.stages, [[lr], [bayes]]).build()
+    evaluator = MulticlassClassificationEvaluator(metricName="accuracy")
+    model = CrossValidator(estimator=pipeline, estimatorParamMaps=grid, evaluator=evaluator).fit(points)
+    assert len(model.avgMetrics) == 2 and min(model.avgMetrics) > 0.8
+    assert model.bestModel.stages[0].uid == (lr, bayes)[model.bestIndex].uid
+
+
 def test_a_pipeline_of_nothing_changes_nothing(points: DataFrame) -> None:
     assert Pipeline(stages=[]).fit(points).transform(points) is points
     with pytest.raises(KeyError):
         Pipeline().fit(points)
+
+
+class Counted(DataFrame):
+    """Stands for a table in tests of stages in Python."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+
+def test_what_is_no_whole_table_says_so() -> None:
+    with pytest.raises(AttributeError, match="a DataFrame has no columns"):
+        _ = Counted().columns
+    assert Pipeline(stages=[]).fit(Counted()).transform(Counted()).times == 0
 
 
 def test_vectors() -> None:

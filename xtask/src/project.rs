@@ -72,11 +72,12 @@ impl Project {
         Ok(self.target.join("release"))
     }
 
-    /// Builds the examples beside the programs in `bin`, a folder of one of the above, and returns the folder they are in.
+    /// Builds the examples, and the extension module of the Python package, beside the programs in `bin`, a folder of one of
+    /// the above, and returns the folder of the examples.
     /// They are built as part of the workspace, so that features, and with them the dependencies, are those of the tests.
     pub(crate) fn build_examples(&self, bin: &Path) -> Result<PathBuf> {
         let profile = if bin.ends_with("release") { " --release" } else { "" };
-        run(&mut self.cargo(&format!("build{profile} --workspace --examples")))?;
+        run(&mut self.cargo(&format!("build{profile} --workspace --lib --examples")))?;
         Ok(bin.join("examples"))
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn goldens(project: &Project, args: &[String]) -> Result<()> {
 }
 
 /// Builds the wheel of the Python package, in the profile of the tests, and tests what it holds: the tests, the examples in the
-/// docs, and whether the classes of stages are those that the crates declare. Its code is formatted and linted by ruff.
+/// docs, the notebooks, and whether the classes of stages are those that the crates declare. Its code is formatted and linted by ruff.
 pub(crate) fn test_package(project: &Project) -> Result<()> {
     let packages = TESTS.packages(project)?;
     let scratch = Scratch::new(&project.home, "wheel")?;
@@ -85,7 +85,8 @@ pub(crate) fn test_package(project: &Project) -> Result<()> {
     run(project.command(&ruff).args(["check", "--no-cache", "."]))?;
     let mut pytest = python()?;
     pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--doctest-modules", TESTS.folder]);
-    run(pytest.arg(site.join("emberline")))
+    run(pytest.arg(site.join("emberline")))?;
+    run(python()?.args(["tools/notebooks.py", "--check"]))
 }
 
 /// Tests the wheel on Apache Spark, with workers that are processes: in a JVM of the tests' own, and behind Spark Connect. Then

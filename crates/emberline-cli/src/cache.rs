@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use emberline::{FeatureCache, ml};
 use serde::Serialize;
 
 use crate::{Common, output};
-
-/// How many bytes of features are kept unless `EMBERLINE_CACHE_BYTES` says otherwise.
-const BYTES_DEFAULT: u64 = 10 << 30;
 
 /// Whether a command uses the cache.
 #[derive(Debug, Args)]
@@ -34,23 +31,8 @@ impl CacheArgs {
     }
 }
 
-fn folder() -> PathBuf {
-    emberline::net::home_dir().join("features")
-}
-
-/// Where finished trials are.
-pub(crate) fn ledger_path() -> PathBuf {
-    emberline::net::home_dir().join("trials.jsonl")
-}
-
 fn cache() -> Result<FeatureCache> {
-    let bytes_max = match std::env::var("EMBERLINE_CACHE_BYTES") {
-        Ok(text) => text
-            .parse()
-            .with_context(|| format!("EMBERLINE_CACHE_BYTES: expected a number, found `{text}`"))?,
-        Err(_) => BYTES_DEFAULT,
-    };
-    Ok(FeatureCache::open(&folder(), bytes_max)?)
+    Ok(FeatureCache::open(&FeatureCache::default_folder(), FeatureCache::default_bytes_max()?)?)
 }
 
 /// `emberline cache`.
@@ -82,8 +64,12 @@ pub(crate) fn run(args: &CommandArgs, common: Common) -> Result<()> {
         cache.clear()?;
     }
     let stats = cache.stats()?;
-    let shown =
-        Shown { folder: folder(), entries: stats.entries, bytes: stats.bytes, bytes_max: stats.bytes_max };
+    let shown = Shown {
+        folder: FeatureCache::default_folder(),
+        entries: stats.entries,
+        bytes: stats.bytes,
+        bytes_max: stats.bytes_max,
+    };
     if common.json {
         return output::json(&shown);
     }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::progress::{self, Progress};
 use crate::summary::BadImages;
-use crate::{Common, cache, display, output};
+use crate::{Common, display, output};
 
 /// A table on the screen is at most this long; the next one has columns of its own width.
 const PAGE_ROWS: usize = 1_000;
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: SqlArgs, common: Common) -> Result<()> {
 
 /// `emberline.trials`: what `emberline tune` measured so far.
 fn register_trials(session: &Session) -> Result<()> {
-    let path = cache::ledger_path();
+    let path = Ledger::default_path();
     if !path.exists() {
         return Ok(());
     }

@@ -14,6 +14,8 @@
 //! | `X·B`, a row-wise loss, and `Xᵀ·R` in one pass over row blocks | `sweep` |
 //! | loss, penalty and gradient in standardized space | `objective` |
 //! | coordinates in which ridge losses are nearly round | `preconditioner` |
+//! | the same for fewer rows than features | `row_basis` |
+//! | many problems over one matrix | `path` |
 //! | L-BFGS, OWL-QN and bounds, fed one evaluation at a time | `minimizer` |
 //! | losses, training, and the way back to the original scale | `logistic`, `hinge`, `least_squares` |
 //! | covariances and their eigenvectors | `principal_components` |
@@ -35,11 +37,11 @@
 //!
 //! # Many problems at once
 //!
-//! A path of penalties over folds takes a quarter of the iterations that its problems take alone: coordinates from the
+//! A path of penalties over folds takes a fifth of the iterations that its problems take alone: coordinates from the
 //! features' products, which all share, make the losses nearly round; each solution starts on the line through the two
 //! before; and passes are in single precision, where features are, until there is next to nothing left to gain, which double
-//! precision then verifies. On 10 penalties, 5 folds, 5,000 x 1,280 features and 7 classes that is 362 iterations in place of
-//! 1,391.
+//! precision then verifies. On 10 penalties, 5 folds, 5,000 x 1,280 features and 7 classes that is 275 iterations in place of
+//! 1,391. Where there are fewer rows than features, rows take the features' place (`row_basis`).
 //!
 //! # Determinism
 //!
@@ -59,8 +61,10 @@ mod moments;
 mod normal_equations;
 mod objective;
 mod options;
+mod path;
 mod preconditioner;
 mod principal_components;
+mod row_basis;
 mod sweep;
 
 pub use error::LinearError;

@@ -1,14 +1,14 @@
 //! Training of a logistic regression.
 
-use super::examples::Examples;
-use super::minimizer::{Minimizer, Minimum, Region, Stop};
 use std::sync::Arc;
 
+use super::examples::Examples;
+use super::minimizer::{Minimum, Region, Stop};
 use super::moments::Moments;
-use super::objective::{Evaluation, Objective};
+use super::objective::Objective;
+use super::path::{Features, Grouping, Loss, Problem, solve};
 use super::preconditioner::{Coordinates, Preconditioner, Products};
-use super::sweep::Precision;
-use super::{LinearError, LinearOptions, LogisticModel, Matrix};
+use super::{LinearError, LinearOptions, LogisticModel, Matrix, row_basis};
 
 /// Which likelihood is fitted: MLlib's `family`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,11 +102,10 @@ pub struct LogisticProblem {
     pub part: usize,
 }
 
-/// Columns of coefficients that are worth solving together: from here on the product's cost grows with its columns, and
-/// a later group gains more from starting at the solutions of the one before.
-const GROUP_COLUMNS: usize = 64;
-/// Penalties down to this share of a preconditioner's own are near enough to it.
-const SIMILAR: f64 = 0.3;
+/// Penalties are solved together until this many columns of coefficients: from here on the product's cost grows with its
+/// columns, and a later group gains more from starting at the solutions of the one before. Penalties down to a share of a
+/// preconditioner's own are near enough to it.
+const GROUPING: Grouping = Grouping { columns: 64, similar: 0.3 };
 /// Features of the matrix for each column of coefficients from which on a preconditioner pays: it saves about two thirds of the
 /// passes, each of which costs `2·N·d` multiplications for each column, and costs `N·d²` itself.
 const FEATURES_PER_COLUMN: usize = 32;
@@ -155,195 +154,37 @@ pub fn fit_logistic_many(
     let parts: Vec<Result<(Examples, Moments), LinearError>> =
         examples.into_iter().map(with_moments).collect();
     let mut fits: Vec<Option<Result<LogisticFit, LinearError>>> = Vec::new();
-    let mut tasks = Vec::new();
+    let mut begun = Vec::new();
     for (i, problem) in problems.iter().enumerate() {
-        let (fit, task) = match prepare(i, problem, &parts) {
-            Ok(Begun::Task(task)) => (None, Some(*task)),
+        let (fit, problem) = match prepare(i, problem, &parts) {
+            Ok(Begun::Problem(problem)) => (None, Some(*problem)),
             Ok(Begun::Fit(fit)) => (Some(Ok(fit)), None),
             Err(error) => (Some(Err(error)), None),
         };
         fits.push(fit);
-        tasks.extend(task);
+        begun.extend(problem);
     }
     let threads = problems.first().map_or(1, |problem| problem.options.threads);
-    tasks.sort_by(|a, b| b.options.reg_param.total_cmp(&a.options.reg_param));
-    let products = products_if_worthwhile(x, &tasks, threads);
-    let mut solved = Solutions::default();
-    let mut waiting = tasks.into_iter().peekable();
-    while let Some(strongest) = waiting.peek() {
-        let products = products.as_ref().filter(|_| strongest.is_ridge());
-        let preconditioner = products.and_then(|products| strongest.preconditioner(products));
-        let least = strongest.options.reg_param * SIMILAR;
-        let mut group = Vec::new();
-        let mut columns = 0;
-        let mut strength = f64::NAN;
-        while let Some(mut task) = waiting.next_if(|task| {
-            let own = task.options.reg_param;
-            own == strength || columns == 0 || (columns < GROUP_COLUMNS && own >= least)
-        }) {
-            columns += task.objective.sets;
-            strength = task.options.reg_param;
-            task.begin(x, &solved, preconditioner.as_ref());
-            group.push(task);
-        }
-        for precision in [Precision::Single, Precision::Double] {
-            while group.iter().any(|task| task.precision == precision) {
-                group.sort_by_key(|task| task.precision != precision);
-                let count = group.iter().filter(|task| task.precision == precision).count();
-                step_until_one_ends(x, &mut group[..count], precision, threads);
-                for task in group.extract_if(.., |task| task.stop.is_some()) {
-                    let (index, solution, fit) = task.finish(x.columns());
-                    solved.add(solution);
-                    fits[index] = Some(Ok(fit));
-                }
-            }
-        }
+    let (by_rows, mut by_columns) = row_basis::split(x.columns(), &begun);
+    let (mut minima, unsolved) = row_basis::solve_families(x, &by_rows, threads);
+    by_columns.extend(unsolved);
+    minima.extend(solve_by_columns(x, &by_columns, threads));
+    for (index, minimum) in minima {
+        let Some(begun) = begun.iter().find(|begun| begun.index == index) else { continue };
+        let classes = parts[begun.part].as_ref().map_or(0, |(examples, _)| examples.histogram.len());
+        fits[index] = Some(Ok(problems[index].fit(begun, classes, minimum)));
     }
     Ok(fits.into_iter().flatten().collect())
 }
-
-/// The products of the features, where there are tasks enough to gain from them.
-fn products_if_worthwhile<L: Loss>(
-    x: &Matrix<'_>,
-    tasks: &[Task<'_, L>],
-    threads: usize,
-) -> Option<Products> {
-    let standardization = tasks.iter().find(|task| task.is_ridge())?.options.standardization;
-    let alike =
-        tasks.iter().filter(|task| task.is_ridge() && task.options.standardization == standardization);
-    let columns: usize = alike.map(|task| task.objective.sets).sum();
-    // Changing coordinates takes `d²` multiplications for each column and pass.
-    let is_worthwhile =
-        tasks.len() > 1 && columns >= x.columns() / FEATURES_PER_COLUMN && x.rows() >= x.columns() / 2;
-    is_worthwhile.then(|| Products::new(x, standardization, threads))
-}
-
-/// Runs passes for all tasks until at least one of them ends or needs another precision.
-fn step_until_one_ends<L: Loss>(
-    x: &Matrix<'_>,
-    tasks: &mut [Task<'_, L>],
-    precision: Precision,
-    threads: usize,
-) {
-    let sets: Vec<usize> = tasks.iter().map(|task| task.objective.sets).collect();
-    let mut evaluation = Evaluation::with_precision(*x, &sets, threads, precision);
-    while tasks.iter().all(|task| task.stop.is_none() && task.precision == precision) {
-        let (places, gradients): (Vec<_>, Vec<_>) = tasks.iter_mut().map(Task::evaluated).unzip();
-        let (objectives, parameters): (Vec<_>, Vec<_>) = places.into_iter().unzip();
-        let values = evaluation.run(&objectives, &parameters, gradients);
-        let mut told: Vec<(&mut Task<'_, L>, f64)> = tasks.iter_mut().zip(values).collect();
-        let step = |tasks: &mut [(&mut Task<'_, L>, f64)]| {
-            tasks.iter_mut().for_each(|(task, value)| task.step(*value));
-        };
-        let share = told.len().div_ceil(threads.max(1));
-        if share == told.len() {
-            step(&mut told);
-            continue;
-        }
-        std::thread::scope(|scope| {
-            for tasks in told.chunks_mut(share) {
-                scope.spawn(move || step(tasks));
-            }
-        });
-    }
-}
-
-/// The loss of a row: its number, weight and margins, which are replaced by derivatives.
-trait Loss: Fn(usize, f64, &mut [f64]) -> f64 + Send + Sync {}
-impl<L: Fn(usize, f64, &mut [f64]) -> f64 + Send + Sync> Loss for L {}
-
-/// A problem in progress.
-struct Task<'a, L> {
-    index: usize,
-    part: usize,
-    options: &'a LinearOptions,
-    multinomial: bool,
-    bounded: bool,
-    classes: usize,
-    objective: Objective<'a, L>,
-    region: Region,
-    minimizer: Minimizer,
-    /// The mean variance of a row's answer at the start.
-    curvature: f64,
-    /// In which the minimizer works, if not in the objective's own.
-    coordinates: Option<Coordinates>,
-    /// Where the minimizer wants the objective, in its own coordinates, and the gradient there.
-    parameters: Vec<f64>,
-    gradient: Vec<f64>,
-    precision: Precision,
-    stop: Option<Stop>,
-}
-
 /// A problem to be solved, or one that is solved already.
 enum Begun<'a, L> {
-    Task(Box<Task<'a, L>>),
+    Problem(Box<Problem<'a, L>>),
     Fit(LogisticFit),
-}
-
-/// Where a task ended, which is where similar ones may start.
-struct Solution {
-    part: usize,
-    fit_intercept: bool,
-    bounded: bool,
-    elastic_net_param: f64,
-    /// The logarithm of `regParam`.
-    strength: f64,
-    parameters: Vec<f64>,
-    /// How the parameters changed since the solution before, and how the strength did.
-    change: Option<(Vec<f64>, f64)>,
-}
-
-impl Solution {
-    /// Whether one may start where the other ended: in standardized space all penalties have the same parameters.
-    fn serves(&self, other: &Self) -> bool {
-        self.part == other.part
-            && self.fit_intercept == other.fit_intercept
-            && !self.bounded
-            && !other.bounded
-            && self.parameters.len() == other.parameters.len()
-    }
-
-    /// Whether the two lie on one path, along which parameters change with the strength.
-    fn continues(&self, other: &Self) -> bool {
-        self.elastic_net_param == other.elastic_net_param && (self.strength - other.strength).abs() > 0.0
-    }
-}
-
-/// The solution of every kind that has the weakest penalty.
-#[derive(Default)]
-struct Solutions(Vec<Solution>);
-
-impl Solutions {
-    /// Where to start for what `own` says: further along the path, but by no more than twice the step that is known of it.
-    fn start(&self, own: &Solution) -> Option<Vec<f64>> {
-        let known = self.0.iter().find(|known| known.serves(own))?;
-        let mut start = known.parameters.clone();
-        if let Some((change, by)) = known.change.as_ref().filter(|_| own.continues(known)) {
-            let share = ((own.strength - known.strength) / by).clamp(0.0, 2.0);
-            start.iter_mut().zip(change).for_each(|(value, change)| *value += share * change);
-        }
-        Some(start)
-    }
-
-    fn add(&mut self, solution: Solution) {
-        let Some(at) = self.0.iter().position(|known| known.serves(&solution)) else {
-            return self.0.push(solution);
-        };
-        let known = self.0.swap_remove(at);
-        let (before, mut latest) =
-            if known.strength < solution.strength { (solution, known) } else { (known, solution) };
-        if latest.continues(&before) {
-            let pairs = latest.parameters.iter().zip(&before.parameters);
-            let change = pairs.map(|(now, then)| now - then).collect();
-            latest.change = Some((change, latest.strength - before.strength));
-        }
-        self.0.push(latest);
-    }
 }
 
 fn prepare<'a>(
     index: usize,
-    problem: &'a LogisticProblem,
+    problem: &LogisticProblem,
     parts: &'a [Result<(Examples, Moments), LinearError>],
 ) -> Result<Begun<'a, impl Loss>, LinearError> {
     let LogisticProblem { logistic, options, part } = problem;
@@ -377,119 +218,85 @@ fn prepare<'a>(
             Region::Box { lower, upper }
         }
     };
-    let minimizer = Minimizer::new(start.clone(), region.clone(), options.tol, options.max_iter);
-    Ok(Begun::Task(Box::new(Task {
+    Ok(Begun::Problem(Box::new(Problem {
         index,
         part: *part,
-        options,
-        multinomial,
-        bounded: bounds.is_some(),
-        classes,
+        options: options.clone(),
         objective,
         region,
-        minimizer,
-        curvature: variance(&examples.histogram),
-        coordinates: None,
-        gradient: vec![0.0; start.len()],
-        parameters: start,
-        precision: Precision::Double,
-        stop: None,
+        start,
     })))
 }
 
-impl<'a, L: Loss> Task<'a, L> {
-    fn solution(&self, parameters: Vec<f64>) -> Solution {
-        Solution {
-            part: self.part,
-            fit_intercept: self.options.fit_intercept,
-            bounded: self.bounded,
-            elastic_net_param: self.options.elastic_net_param,
-            strength: self.options.reg_param.ln(),
-            parameters,
-            change: None,
+/// Solves problems in coordinates of the features.
+fn solve_by_columns<L: Loss>(
+    x: &Matrix<'_>,
+    problems: &[&Problem<'_, L>],
+    threads: usize,
+) -> Vec<(usize, Minimum)> {
+    let products = products_if_worthwhile(x, problems, threads);
+    let mut of_group: Option<(usize, Option<Arc<Preconditioner>>)> = None;
+    let coordinates = |strongest: &Problem<'_, L>, problem: &Problem<'_, L>, start: &[f64]| {
+        let products = products.as_ref().filter(|_| strongest.is_ridge())?;
+        if of_group.as_ref().is_none_or(|(index, _)| *index != strongest.index) {
+            let curvature = problem.objective.curvature(x, start);
+            let made = products.preconditioner(curvature, strongest.options.reg_param);
+            of_group = Some((strongest.index, made.map(Arc::new)));
         }
-    }
-
-    /// Whether the penalty is L2 alone, and there is one.
-    fn is_ridge(&self) -> bool {
-        self.region == Region::Free && self.options.reg_param > 0.0
-    }
-
-    /// Coordinates for tasks like this one.
-    fn preconditioner(&self, products: &Products) -> Option<Arc<Preconditioner>> {
-        products.preconditioner(self.curvature, self.options.reg_param).map(Arc::new)
-    }
-
-    /// Starts near a solution of the same rows with another penalty, if there is one.
-    fn begin(&mut self, x: &Matrix<'_>, solved: &Solutions, preconditioner: Option<&Arc<Preconditioner>>) {
-        let parameters = std::mem::take(&mut self.parameters);
-        let own = self.solution(parameters);
-        self.parameters = solved.start(&own).unwrap_or(own.parameters);
-        let (tol, max_iter) = (self.options.tol, self.options.max_iter);
-        let of_same_kind = |preconditioner: &&Arc<Preconditioner>| {
-            preconditioner.standardization == self.options.standardization
-        };
-        let Some(preconditioner) = preconditioner.filter(|_| self.is_ridge()).filter(of_same_kind) else {
-            self.minimizer = Minimizer::new(self.parameters.clone(), self.region.clone(), tol, max_iter);
-            return;
-        };
-        let factors = self.objective.to_penalized(self.options.reg_param);
-        let coordinates = Coordinates::new(preconditioner, factors, self.objective.sets);
-        let start = coordinates.enter(&self.parameters);
-        self.precision = if x.single().is_some() { Precision::Single } else { Precision::Double };
-        self.minimizer = Minimizer::of_round(start, tol, max_iter, self.precision.rounding());
-        self.coordinates = Some(coordinates);
-    }
-
-    /// What an evaluation reads, and where it writes.
-    fn evaluated(&mut self) -> ((&Objective<'a, L>, &[f64]), &mut [f64]) {
-        ((&self.objective, &self.parameters), &mut self.gradient)
-    }
-
-    /// Takes the value that belongs to the parameters, and the gradient, and goes to the next parameters.
-    fn step(&mut self, value: f64) {
-        if let Some(coordinates) = &self.coordinates {
-            coordinates.turn(&mut self.gradient);
+        let preconditioner = of_group.as_ref()?.1.as_ref()?;
+        if !problem.is_ridge() || preconditioner.standardization != problem.options.standardization {
+            return None;
         }
-        self.stop = self.minimizer.tell(value, &self.gradient);
-        if self.precision == Precision::Single && self.stop.take().is_some() {
-            self.precision = Precision::Double;
-            self.minimizer.refine(self.precision.rounding());
-        }
-        self.parameters.copy_from_slice(self.minimizer.trial());
-        if let Some(coordinates) = &self.coordinates {
-            coordinates.leave(&mut self.parameters);
-        }
-    }
+        let factors = problem.objective.to_penalized(problem.options.reg_param);
+        Some(Coordinates::new(preconditioner, factors, problem.objective.sets))
+    };
+    let single = x.single().is_some().then_some(*x);
+    solve(Features { double: *x, single }, problems, coordinates, &GROUPING, threads)
+}
 
-    fn finish(self, features: usize) -> (usize, Solution, LogisticFit) {
-        let mut solution = self.solution(Vec::new());
-        let Minimum { mut point, history, stop } =
-            self.minimizer.into_minimum(self.stop.unwrap_or(Stop::Exhausted));
-        if let Some(coordinates) = &self.coordinates {
-            coordinates.leave(&mut point);
-        }
-        let (mut coefficients, mut intercepts) = self.objective.unscale(&point);
-        solution.parameters = point;
-        if self.multinomial && !self.bounded {
+/// The products of the features, where there are problems enough to gain from them.
+fn products_if_worthwhile<L>(
+    x: &Matrix<'_>,
+    problems: &[&Problem<'_, L>],
+    threads: usize,
+) -> Option<Products> {
+    let standardization = problems.iter().find(|problem| problem.is_ridge())?.options.standardization;
+    let alike = problems
+        .iter()
+        .filter(|problem| problem.is_ridge() && problem.options.standardization == standardization);
+    let columns: usize = alike.map(|problem| problem.objective.sets).sum();
+    // Changing coordinates takes `d²` multiplications for each column and pass.
+    let is_worthwhile =
+        problems.len() > 1 && columns >= x.columns() / FEATURES_PER_COLUMN && x.rows() >= x.columns() / 2;
+    is_worthwhile.then(|| Products::new(x, standardization, threads))
+}
+
+impl LogisticProblem {
+    /// The model of the smallest loss.
+    fn fit<L: Loss>(&self, problem: &Problem<'_, L>, classes: usize, minimum: Minimum) -> LogisticFit {
+        let Minimum { point, history, stop } = minimum;
+        let (mut coefficients, mut intercepts) = problem.objective.unscale(&point);
+        let sets = intercepts.len();
+        let num_features = coefficients.len() / sets;
+        let is_multinomial = self.logistic.family == Family::Multinomial || sets > 1;
+        if is_multinomial && !matches!(problem.region, Region::Box { .. }) {
             // Adding a constant to every class changes no probability. MLlib takes the centred one among these
             // solutions where no penalty does.
             if self.options.reg_param == 0.0 {
-                coefficients.chunks_exact_mut(self.classes).for_each(center);
+                coefficients.chunks_exact_mut(sets).for_each(center);
             }
             if self.options.fit_intercept {
                 center(&mut intercepts);
             }
         }
         let model = LogisticModel {
-            coefficients: transpose(&coefficients, intercepts.len()),
+            coefficients: transpose(&coefficients, sets),
             intercepts,
-            num_features: features,
-            num_classes: self.classes,
-            is_multinomial: self.multinomial,
+            num_features,
+            num_classes: classes,
+            is_multinomial,
         };
-        let iterations = history.len() - 1;
-        (self.index, solution, LogisticFit { model, iterations, objective_history: history, stop })
+        LogisticFit { model, iterations: history.len() - 1, objective_history: history, stop }
     }
 }
 
@@ -611,13 +418,6 @@ fn softmax_loss(margins: &mut [f64], class: usize, weight: f64) -> f64 {
     margins.iter_mut().for_each(|margin| *margin *= weight / sum);
     margins[class] -= weight;
     weight * (sum.ln() - own)
-}
-
-/// The mean variance of a class' indicator.
-fn variance(histogram: &[f64]) -> f64 {
-    let total: f64 = histogram.iter().sum();
-    let of_class = |weight: &f64| weight / total * (1.0 - weight / total);
-    histogram.iter().map(of_class).sum::<f64>() / histogram.len() as f64
 }
 
 /// The model that always answers the only class there is.

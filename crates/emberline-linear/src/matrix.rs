@@ -43,6 +43,16 @@ impl<'a> Matrix<'a> {
         Ok(Self { rows: rows_of(values.len(), columns)?, columns, values: Values::F64(values) })
     }
 
+    /// The same as [`from_f32`](Self::from_f32) for values that are known to split.
+    pub(crate) fn of_f32(values: &'a [f32], columns: usize) -> Self {
+        Self { rows: values.len() / columns, columns, values: Values::F32(values) }
+    }
+
+    /// The same as [`from_f64`](Self::from_f64) for values that are known to split.
+    pub(crate) fn of_f64(values: &'a [f64], columns: usize) -> Self {
+        Self { rows: values.len() / columns, columns, values: Values::F64(values) }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -77,6 +87,15 @@ impl<'a> Matrix<'a> {
                 scratch.extend(values[range].iter().copied().map(f64::from));
                 scratch
             }
+        }
+    }
+
+    /// Appends a range of a row's columns in double precision.
+    pub(crate) fn extend_from_row(&self, row: usize, columns: Range<usize>, out: &mut Vec<f64>) {
+        let range = row * self.columns + columns.start..row * self.columns + columns.end;
+        match self.values {
+            Values::F64(values) => out.extend_from_slice(&values[range]),
+            Values::F32(values) => out.extend(values[range].iter().copied().map(f64::from)),
         }
     }
 

@@ -203,7 +203,12 @@ impl Minimizer {
     fn converged(&self) -> bool {
         let recent = &self.history[self.history.len().saturating_sub(WINDOW)..];
         let worst = recent.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let flat = recent.len() > 1 && (self.value - worst).abs() <= self.tolerance * self.history[0].abs();
+        let flat = if self.is_round {
+            let before = self.history.iter().rev().nth(1);
+            before.is_some_and(|before| (self.value - before).abs() <= self.rounding * self.value.abs())
+        } else {
+            recent.len() > 1 && (self.value - worst).abs() <= self.tolerance * self.history[0].abs()
+        };
         flat || norm(&self.steepest()) <= self.tolerance * self.value.abs()
     }
 

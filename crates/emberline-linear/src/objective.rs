@@ -7,8 +7,13 @@
 
 use super::minimizer::Region;
 use super::moments::Moments;
-use super::sweep::{Lane, Precision, Sweep};
+use super::sweep::{Lane, Precision, Sweep, multiply};
 use super::{LinearOptions, Matrix};
+
+/// Answers that are all but certain still leave the loss a little curved.
+const LEAST_CURVATURE: f64 = 1e-6;
+/// As many rows say well enough how answers vary.
+const SAMPLED_ROWS: usize = 1_024;
 
 /// The objective without its L1 term, which is the minimizer's business.
 ///
@@ -128,9 +133,56 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
         }
     }
 
+    /// The number of features.
+    pub(crate) fn features(&self) -> usize {
+        self.center.len()
+    }
+
+    /// Numbers of the rows that count.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0).map(|(row, _)| row)
+    }
+
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.weights[row]
+    }
+
+    /// The loss of a row of this weight with these margins `[K]`; replaces them by their derivatives.
+    pub(crate) fn loss(&self, row: usize, weight: f64, margins: &mut [f64]) -> f64 {
+        (self.loss)(row, weight, margins)
+    }
+
+    /// The mean variance of a row's answer with these parameters, for losses whose derivatives are the answers' distances from
+    /// 0 or from 1; seen in [`SAMPLED_ROWS`] rows at most.
+    pub(crate) fn curvature(&self, x: &Matrix<'_>, parameters: &[f64]) -> f64 {
+        let (coefficients, offsets) = self.unscale(parameters);
+        let stride = x.rows().div_ceil(SAMPLED_ROWS);
+        let rows: Vec<usize> = self.rows().step_by(stride).collect();
+        let mut features = Vec::with_capacity(rows.len() * x.columns());
+        rows.iter().for_each(|&row| x.extend_from_row(row, 0..x.columns(), &mut features));
+        let mut margins = vec![0.0; rows.len() * self.sets];
+        multiply(rows.len(), x.columns(), self.sets, &features, &coefficients, &mut margins);
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (&row, margins) in rows.iter().zip(margins.chunks_exact_mut(self.sets)) {
+            margins.iter_mut().zip(&offsets).for_each(|(margin, offset)| *margin += offset);
+            self.loss(row, 1.0, margins);
+            let variances = margins.iter().map(|distance| distance.abs() * (1.0 - distance.abs()));
+            sum += self.weights[row] * variances.sum::<f64>();
+            total += self.weights[row] * self.sets as f64;
+        }
+        (sum / total).max(LEAST_CURVATURE)
+    }
+
     /// What turns each feature's parameters into coefficients whose L2 penalty is `strength` times their square.
     pub(crate) fn to_penalized(&self, strength: f64) -> Vec<f64> {
         self.l2.iter().map(|l2| if *l2 > 0.0 { (l2 / strength).sqrt() } else { 1.0 }).collect()
+    }
+
+    /// What is subtracted from each feature, and what the rest is multiplied by, to get features whose coefficients have a
+    /// penalty of `strength` times their square.
+    pub(crate) fn penalized_scale(&self, strength: f64) -> (&[f64], Vec<f64>) {
+        let factors = self.to_penalized(strength);
+        (&self.center, self.inverse_deviation.iter().zip(factors).map(|(inverse, f)| inverse / f).collect())
     }
 
     /// The L1 weight of every parameter.

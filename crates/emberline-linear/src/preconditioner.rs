@@ -95,30 +95,42 @@ fn add_products(x: &Matrix<'_>, mean: &[f64], scale: &[f64], tiles: &mut [(usize
     }
 }
 
-/// A problem's parameters in a [`Preconditioner`]'s coordinates: `[d, K]` of features, then `[K]` of intercepts, if any.
+/// Coordinates for a problem's parameters: `[d, K]` of features, then `[K]` of intercepts, if any.
 pub(crate) struct Coordinates {
-    preconditioner: Arc<Preconditioner>,
-    /// What makes a feature's parameters coefficients whose penalty is one multiple of their squares for all features.
+    /// What features' parameters are multiplied by, and intercepts.
     factors: Vec<f64>,
+    intercept_factor: f64,
     sets: usize,
+    /// What turns the coordinates so far, or `None` where the Hessian is diagonal in them already.
+    preconditioner: Option<Arc<Preconditioner>>,
 }
 
 impl Coordinates {
+    /// Those of a preconditioner. `factors` make a feature's parameters coefficients whose penalty is one multiple of their
+    /// squares for all features.
     pub(crate) fn new(preconditioner: &Arc<Preconditioner>, factors: Vec<f64>, sets: usize) -> Self {
-        Self { preconditioner: Arc::clone(preconditioner), factors, sets }
+        let intercept_factor = preconditioner.curvature.sqrt();
+        Self { factors, intercept_factor, sets, preconditioner: Some(Arc::clone(preconditioner)) }
+    }
+
+    /// Those in which a Hessian that is `diagonal` for features and `curvature` for intercepts becomes the identity.
+    pub(crate) fn of_diagonal(diagonal: impl Iterator<Item = f64>, curvature: f64, sets: usize) -> Self {
+        let factors = diagonal.map(f64::sqrt).collect();
+        Self { factors, intercept_factor: curvature.sqrt(), sets, preconditioner: None }
     }
 
     /// Parameters in these coordinates.
     pub(crate) fn enter(&self, parameters: &[f64]) -> Vec<f64> {
         let mut scaled = parameters.to_vec();
         self.scale(&mut scaled, |value, factor| value * factor);
+        let Some(preconditioner) = &self.preconditioner else { return scaled };
         let mut entered = scaled.clone();
         let (rows, columns) = (self.factors.len(), self.sets);
         matmul(
             self.features(&mut entered),
             BlockStructure::Rectangular,
             Accum::Replace,
-            self.preconditioner.cholesky.L().transpose(),
+            preconditioner.cholesky.L().transpose(),
             BlockStructure::TriangularUpper,
             MatRef::from_row_major_slice(&scaled[..rows * columns], rows, columns),
             BlockStructure::Rectangular,
@@ -130,16 +142,20 @@ impl Coordinates {
 
     /// A point in these coordinates to its parameters.
     pub(crate) fn leave(&self, point: &mut [f64]) {
-        let transposed = self.preconditioner.cholesky.L().transpose();
-        solve_upper_triangular_in_place(transposed, self.features(point), Par::Seq);
+        if let Some(preconditioner) = &self.preconditioner {
+            let transposed = preconditioner.cholesky.L().transpose();
+            solve_upper_triangular_in_place(transposed, self.features(point), Par::Seq);
+        }
         self.scale(point, |value, factor| value / factor);
     }
 
     /// A gradient with respect to the parameters to that with respect to these coordinates.
     pub(crate) fn turn(&self, gradient: &mut [f64]) {
         self.scale(gradient, |value, factor| value / factor);
-        let lower = self.preconditioner.cholesky.L();
-        solve_lower_triangular_in_place(lower, self.features(gradient), Par::Seq);
+        if let Some(preconditioner) = &self.preconditioner {
+            let lower = preconditioner.cholesky.L();
+            solve_lower_triangular_in_place(lower, self.features(gradient), Par::Seq);
+        }
     }
 
     fn features<'a>(&self, values: &'a mut [f64]) -> MatMut<'a, f64> {
@@ -152,7 +168,6 @@ impl Coordinates {
         for (row, factor) in features.chunks_exact_mut(self.sets).zip(&self.factors) {
             row.iter_mut().for_each(|value| *value = by(*value, *factor));
         }
-        let factor = self.preconditioner.curvature.sqrt();
-        intercepts.iter_mut().for_each(|value| *value = by(*value, factor));
+        intercepts.iter_mut().for_each(|value| *value = by(*value, self.intercept_factor));
     }
 }

@@ -222,7 +222,7 @@ fn block_rows(columns: usize) -> usize {
 }
 
 /// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, all row major.
-fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+pub(crate) fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
     product((rows, inner, columns), (a, inner, 1), (b, columns, 1), out, false);
 }
 

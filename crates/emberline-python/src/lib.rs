@@ -6,6 +6,7 @@ mod cluster;
 mod error;
 mod function;
 mod interchange;
+mod kept;
 mod session;
 mod stage;
 mod summary;
@@ -22,6 +23,8 @@ mod _emberline {
     use super::function::Function;
     #[pymodule_export]
     use super::interchange::Bytes;
+    #[pymodule_export]
+    use super::kept::{FeatureCache, Ledger, use_feature_cache};
     #[pymodule_export]
     use super::session::Session;
     #[pymodule_export]

@@ -18,6 +18,7 @@ use crate::attributes;
 use crate::cluster::PythonCluster;
 use crate::error::Failure;
 use crate::function::Function;
+use crate::kept::Ledger;
 use crate::table::Table;
 use crate::value::{Value, param_map, settings, to_python};
 use crate::work::wait;
@@ -116,7 +117,11 @@ impl Stage {
     /// A `CrossValidator` or `TrainValidationSplit`. Candidates are lists of (uid, param, value). Where the work is done, if not
     /// here: see `PythonCluster`.
     #[staticmethod]
-    #[pyo3(signature = (kind, uid, params, estimator, candidates, evaluator, cluster=None))]
+    #[pyo3(signature = (kind, uid, params, estimator, candidates, evaluator, ledger=None, cluster=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the parts of a validator, given by name in Python"
+    )]
     fn validator(
         kind: &str,
         uid: String,
@@ -124,6 +129,7 @@ impl Stage {
         estimator: &Self,
         candidates: Vec<Vec<(String, String, Value)>>,
         evaluator: &Self,
+        ledger: Option<&Ledger>,
         cluster: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let cluster = cluster.map(|object| Arc::new(PythonCluster::new(uid.clone(), object)));
@@ -139,11 +145,17 @@ impl Stage {
             if let Some(cluster) = cluster {
                 stage = stage.cluster(cluster);
             }
+            if let Some(ledger) = ledger {
+                stage = stage.ledger(ledger.inner.clone());
+            }
             Arc::new(named(stage, uid, params).map_err(Failure::from)?)
         } else {
             let mut stage = TrainValidationSplit::new(estimator, candidates, evaluator).observer(observer);
             if let Some(cluster) = cluster {
                 stage = stage.cluster(cluster);
+            }
+            if let Some(ledger) = ledger {
+                stage = stage.ledger(ledger.inner.clone());
             }
             Arc::new(named(stage, uid, params).map_err(Failure::from)?)
         };

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use emberline_net::Digest;
+use emberline_net::{Digest, home_dir};
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithTls};
 
@@ -16,6 +16,11 @@ const READERS_MAX: u32 = 1_024;
 const ROOM: f64 = 1.5;
 /// What is left of the limit when entries have to go, so that not every write makes some go.
 const KEPT_SHARE: f64 = 0.9;
+
+/// The environment variable with the limit of [`FeatureCache::open_default`], in bytes.
+const BYTES_VARIABLE: &str = "EMBERLINE_CACHE_BYTES";
+/// The limit where the variable is not set.
+const BYTES_DEFAULT: u64 = 10 << 30;
 
 const EPOCH: &[u8] = b"epoch";
 const BYTES: &[u8] = b"bytes";
@@ -95,6 +100,25 @@ impl FeatureCache {
         meta.put(&mut txn, EPOCH, &epoch.to_be_bytes()).map_err(failed)?;
         txn.commit().map_err(failed)?;
         Ok(Self { dir: dir.into(), env, bytes_max, vectors, order, meta, epoch })
+    }
+
+    /// The folder of the cache that the command and the Python package share.
+    #[must_use]
+    pub fn default_folder() -> PathBuf {
+        home_dir().join("features")
+    }
+
+    /// The limit of that cache in bytes: `$EMBERLINE_CACHE_BYTES`, or 10 GiB.
+    ///
+    /// # Errors
+    /// When the variable is no number.
+    pub fn default_bytes_max() -> Result<u64> {
+        let Ok(text) = std::env::var(BYTES_VARIABLE) else { return Ok(BYTES_DEFAULT) };
+        text.parse().map_err(|_| TableError::Setting {
+            parameter: BYTES_VARIABLE.into(),
+            expected: "a number of bytes".into(),
+            found: text,
+        })
     }
 
     /// The vectors of these images, `None` for those that are not known. Those that are count as used.

@@ -8,13 +8,14 @@ from emberline import _emberline
 from emberline._exchange import is_spark
 from emberline._lazy import np
 from emberline.ml.base import Estimator, Evaluator
-from emberline.ml.param import Param, ParamMap, TypeConverters
+from emberline.ml.param import Param, ParamMap, Params, TypeConverters
 from emberline.ml.util import Native, NativeEstimator, NativeModel, all_native, settings_of, wrapped
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from emberline.dataframe import DataFrame
+    from emberline.kept import Ledger
 
 
 def native_of(uid: str, param: str, stage: Any) -> _emberline.Stage:
@@ -84,6 +85,18 @@ class Validator(_Holder):
     estimatorParamMaps: Param[Any] = _identity("estimatorParamMaps", "estimator param maps")
     evaluator: Param[Any] = _identity("evaluator", "evaluator used to select hyper-parameters that maximize the metric")
     _held = ("estimator", "estimatorParamMaps", "evaluator")
+    _ledger: Ledger | None = None
+
+    def setLedger(self, value: Ledger | None) -> Self:
+        """Takes finished trials from a ledger instead of repeating them, and adds new ones to it. It is no param,
+        and not saved.
+        """
+        self._ledger = value
+        return self
+
+    def getLedger(self) -> Ledger | None:
+        """The ledger of finished trials."""
+        return self._ledger
 
     def setEstimator(self, value: Estimator[Any]) -> Self:
         """Sets ``estimator``."""
@@ -118,6 +131,11 @@ class Validator(_Holder):
         ]
         self._set(estimator=estimator, estimatorParamMaps=maps, evaluator=wrapped(native.attribute("evaluator")))
 
+    def _is_native(self) -> bool:
+        """Candidates whose values are stages, such as classifiers to choose among, are Python's."""
+        maps = self._paramMap.get(self.estimatorParamMaps) or []
+        return super()._is_native() and not any(_holds_stages(value) for one in maps for value in one.values())
+
     def _to_native(self, cluster: Any = None) -> _emberline.Stage:
         return _emberline.Stage.validator(
             self._kind,
@@ -126,6 +144,7 @@ class Validator(_Holder):
             native_of(self.uid, "estimator", self._stage("estimator")),
             settings_of(self._stage("estimatorParamMaps")),
             native_of(self.uid, "evaluator", self._stage("evaluator")),
+            self._ledger and self._ledger._native,
             cluster,
         )
 
@@ -190,6 +209,10 @@ class Validator(_Holder):
         from emberline.ml import tuning
 
         return getattr(tuning, f"{self._kind}Model")
+
+
+def _holds_stages(value: Any) -> bool:
+    return isinstance(value, Params) or (isinstance(value, list) and any(map(_holds_stages, value)))
 
 
 def _params_in(stage: Any) -> list[Param[Any]]:

@@ -27,6 +27,13 @@ class Summary:
         metrics = [name for name in dir(self._metrics) if not name.startswith("_")] if self._metrics is not None else []
         return [*super().__dir__(), *self._values, *metrics]
 
+    def _repr_html_(self) -> str:
+        """The values for a notebook."""
+        from emberline._html import pairs_html
+        from emberline.dataframe import _told
+
+        return pairs_html([(name, _told(value)) for name, value in self._values.items()])
+
     def __repr__(self) -> str:
         return f"Summary({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 

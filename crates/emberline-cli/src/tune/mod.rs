@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use self::grid::Axis;
 use self::picture::Picture;
-use crate::cache::{self, CacheArgs};
+use crate::cache::CacheArgs;
 use crate::featurize::check_out;
 use crate::images::ImagesArgs;
 use crate::network::ready;
@@ -152,7 +152,7 @@ pub(crate) async fn run(args: TuneArgs, common: Common) -> Result<()> {
     if let Some(factor) = args.halving {
         validator = validator.halving_factor(factor.into());
     }
-    let ledger = Ledger::open(&cache::ledger_path())?;
+    let ledger = Ledger::open(&Ledger::default_path())?;
     let ledger = if args.resume { ledger } else { ledger.recording_only() };
     let found = validator.ledger(Arc::new(ledger)).fit_model(&table).await?;
     drop(news.progress());

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use super::folds::Folds;
 use crate::error::{MlError, Result};
 use crate::evaluation::Evaluator;
-use crate::stage::{FoldJob, Transformer};
+use crate::stage::FoldJob;
 
 /// Machines that run shared stages over all rows, and measure candidates on folds.
 ///
@@ -47,15 +47,5 @@ pub async fn measure(table: DataFrame, job: FoldJob, evaluator: &dyn Evaluator) 
     let Some((_, fitted)) = fits.next().await else {
         return Err(MlError::stage(estimator.params().uid(), "it gave no model"));
     };
-    metric(&folds, fold, fitted?.as_ref(), evaluator).await
-}
-
-/// A model's metric on the rows that a fold holds.
-pub(super) async fn metric(
-    folds: &Folds,
-    fold: usize,
-    model: &dyn Transformer,
-    evaluator: &dyn Evaluator,
-) -> Result<f64> {
-    evaluator.evaluate(&model.transform(folds.validation(fold)?)?).await
+    evaluator.evaluate(&fitted?.transform(folds.validation(fold)?)?).await
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use emberline_net::home_dir;
 use emberline_table::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,12 @@ impl Ledger {
         }
         let metrics = entries.iter().map(|entry| (entry.key, entry.metric)).collect();
         Ok(Self { path: path.into(), state: Mutex::new(State { file, metrics, entries }) })
+    }
+
+    /// The ledger that the command and the Python package share.
+    #[must_use]
+    pub fn default_path() -> PathBuf {
+        home_dir().join("trials.jsonl")
     }
 
     /// All finished trials, in the order in which they finished.

@@ -1,15 +1,20 @@
 //! Measuring candidates: what `CrossValidator` and `TrainValidationSplit` have in common.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;
+use datafusion::prelude::SessionContext;
 use emberline_table::Digest;
 use futures::StreamExt;
 
-use super::cluster::{Cluster, metric};
+use super::cluster::Cluster;
 use super::folds::{Dealing, Dealt, FOLD, Folds};
 use super::ledger::{Ledger, LedgerEntry};
 use super::shared::Shared;
@@ -17,7 +22,7 @@ use super::validator::{SubModels, Tuned};
 use crate::error::{MlError, Result};
 use crate::evaluation::Evaluator;
 use crate::params::{ParamMap, Params};
-use crate::stage::{Estimator, FoldJob, Stage, Transformer};
+use crate::stage::{Estimator, FitResult, FoldJob, Stage, Transformer};
 
 /// The estimator that a candidate's parameters give, or why they give none.
 type Candidate = Result<Arc<dyn Estimator>, String>;
@@ -329,12 +334,8 @@ impl<'a> Search<'a> {
         sub_models: &mut Option<SubModels>,
     ) -> Result<Vec<(usize, Result<Vec<f64>, String>)>> {
         let mut outcomes: BTreeMap<(usize, usize), Result<f64, String>> = BTreeMap::new();
-        // Candidates that read the same columns are fitted together.
-        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for &candidate in alive {
-            groups.entry(shared.candidates[candidate].key()).or_default().push(candidate);
-        }
-        for candidates in groups.into_values() {
+        let at_once = available_parallelism().map_or(1, usize::from);
+        for candidates in shared.groups(alive) {
             let front = &shared.candidates[candidates[0]];
             let view = folds.of(shared.view(folds.table(), candidates[0], &[FOLD])?);
             let (mut jobs, mut places, mut keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -373,15 +374,21 @@ impl<'a> Search<'a> {
                 continue;
             }
             let base = front.rest(self.estimator);
+            let held_out = held_out(&view, &jobs).await?;
+            let fold_of: Vec<usize> = jobs.iter().map(|job| job.fold).collect();
             let mut fits = base.fit_folds(&view, jobs);
-            while let Some((job, fitted)) = fits.next().await {
+            let mut running = VecDeque::new();
+            loop {
+                while running.len() < at_once
+                    && let Some((job, fitted)) = fits.next().await
+                {
+                    let table = held_out[&fold_of[job]].clone();
+                    running.push_back((job, measure(fitted, table, Arc::clone(self.evaluator))));
+                }
+                let Some((job, measuring)) = running.pop_front() else { break };
+                let measured = measuring.join_unwind().await.map_err(|cancelled| cancelled.to_string());
+                let measured = measured.and_then(|measured| measured.map_err(|error| error.to_string()));
                 let (candidate, fold) = places[job];
-                let measured = async {
-                    let model = fitted?;
-                    let metric = metric(&view, fold, model.as_ref(), self.evaluator.as_ref()).await?;
-                    Ok::<_, MlError>((model, metric))
-                };
-                let measured = measured.await.map_err(|error| error.to_string());
                 if let (Ok((model, _)), Some(sub_models)) = (&measured, sub_models.as_mut()) {
                     sub_models[fold][candidate] = Some(shared.candidates[candidate].whole(model.clone()));
                 }
@@ -417,6 +424,36 @@ impl<'a> Search<'a> {
         let candidate = words(&self.candidates[candidate]);
         ledger.record(LedgerEntry { key, candidate, fold, share, metric_name, metric })
     }
+}
+
+/// Begins to measure a model.
+fn measure(
+    fitted: FitResult,
+    table: DataFrame,
+    evaluator: Arc<dyn Evaluator>,
+) -> SpawnedTask<Result<(Arc<dyn Transformer>, f64)>> {
+    SpawnedTask::spawn(async move {
+        let model = fitted?;
+        let metric = evaluator.evaluate(&model.transform(table)?).await?;
+        Ok((model, metric))
+    })
+}
+
+/// The rows that validate the jobs, by fold: taken out once, since many candidates are measured on them.
+async fn held_out(folds: &Folds, jobs: &[FoldJob]) -> Result<BTreeMap<usize, DataFrame>> {
+    let mut held_out = BTreeMap::new();
+    for job in jobs {
+        if let Entry::Vacant(entry) = held_out.entry(job.fold) {
+            let table = folds.validation(job.fold)?;
+            let (schema, (state, _)) = (Arc::clone(table.schema().inner()), table.clone().into_parts());
+            let mut rows = table.collect().await?;
+            if rows.is_empty() {
+                rows.push(RecordBatch::new_empty(schema));
+            }
+            entry.insert(SessionContext::new_with_state(state).read_batches(rows)?);
+        }
+    }
+    Ok(held_out)
 }
 
 /// A candidate in words: `LogisticRegression.regParam=0.1, ...`.

@@ -238,6 +238,15 @@ impl Shared {
         Ok(table.clone().select(kept.collect::<Vec<_>>())?)
     }
 
+    /// Candidates that read the same columns, which are fitted together.
+    pub(super) fn groups(&self, candidates: &[usize]) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for &candidate in candidates {
+            groups.entry(self.candidates[candidate].key()).or_default().push(candidate);
+        }
+        groups.into_values().collect()
+    }
+
     /// How many times stages that read images run over the table's images.
     pub(super) fn passes(&self) -> usize {
         let images: Vec<&String> = self.digests.iter().map(|(image, _)| image).collect();
@@ -266,7 +275,7 @@ impl Front {
     }
 
     /// Candidates with the same columns and the same remaining stages can be fitted together.
-    pub(super) fn key(&self) -> (Vec<(String, String)>, Vec<usize>) {
+    fn key(&self) -> (Vec<(String, String)>, Vec<usize>) {
         (self.columns.clone(), self.stages.iter().map(|(place, _)| *place).collect())
     }
 }

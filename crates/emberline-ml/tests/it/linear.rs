@@ -367,3 +367,65 @@ fn a_limit_of_no_iterations_answers_the_class_frequencies() -> Result<()> {
     assert_eq!((fitted.model.coefficients[0], fitted.model.intercepts[0]), (0.0, 3.0_f64.ln()));
     Ok(())
 }
+
+/// Fewer rows than features: solved in a basis of the rows, which must change neither optimum nor scale, whatever the weights.
+#[test]
+fn ridges_of_few_rows_reach_their_optima_on_any_number_of_threads() -> Result<()> {
+    let (rows, features, classes) = (60, 130, 3);
+    let mut x: Vec<f32> = (0..rows * features).map(|i| uniform(50, i) as f32).collect();
+    for row in x.chunks_exact_mut(features) {
+        row[1] = row[0];
+        row[2] = 7.0;
+        row[3] *= 100.0;
+    }
+    // Two rows are equal.
+    x.copy_within(..features, features);
+    let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
+    let labels: Vec<f64> = (0..rows).map(|row| (row % classes) as f64).collect();
+    let weights: Vec<f64> = (0..rows).map(|row| f64::from((row % 4) as u32) * 0.7).collect();
+    let parts = [None, Some(weights.as_slice())];
+    let logistic = LogisticOptions { num_classes: Some(classes), ..Default::default() };
+    for (x, fit_intercept, standardization) in [
+        (Matrix::from_f32(&x, features)?, true, true),
+        (Matrix::from_f32(&x, features)?, true, false),
+        (Matrix::from_f64(&wide, features)?, true, true),
+        (Matrix::from_f64(&wide, features)?, false, true),
+    ] {
+        let problems = |threads| -> Vec<LogisticProblem> {
+            let each = |i: usize| {
+                let reg_param = 10_f64.powf(-0.5 * (i / 2) as f64);
+                let options = LinearOptions {
+                    reg_param,
+                    fit_intercept,
+                    standardization,
+                    threads,
+                    ..Default::default()
+                };
+                LogisticProblem { logistic: logistic.clone(), options, part: i % 2 }
+            };
+            (0..12).map(each).collect()
+        };
+        let together = fit_logistic_many(&x, &labels, &parts, &problems(1))?;
+        assert_eq!(fit_logistic_many(&x, &labels, &parts, &problems(3))?, together);
+        for (problem, fit) in problems(1).iter().zip(together) {
+            let fit = fit?;
+            // An L1 term that is next to nothing keeps a problem from the basis.
+            let exact = LinearOptions {
+                tol: 1e-12,
+                max_iter: 10_000,
+                elastic_net_param: 1e-14,
+                ..problem.options.clone()
+            };
+            let alone = fit_logistic(&x, &labels, parts[problem.part], &logistic, &exact)?;
+            let (a, b) = (fit.objective_history[fit.iterations], alone.objective_history[alone.iterations]);
+            ensure!((a - b).abs() <= 1e-6 * b, "{:?}: {a} together, {b} alone", problem.options);
+            // The objective is that of the coefficients themselves, not only of the basis.
+            let largest =
+                alone.model.coefficients.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+            for (ours, theirs) in fit.model.coefficients.iter().zip(&alone.model.coefficients) {
+                ensure!((ours - theirs).abs() <= 2e-3 * largest, "{:?}: {ours}, {theirs}", problem.options);
+            }
+        }
+    }
+    Ok(())
+}
