@@ -95,6 +95,8 @@ def named_columns(stage: _emberline.Stage) -> set[str]:
     if stage.kind() in ("Pipeline", "PipelineModel"):
         for inner in stage.attribute("stages"):
             found |= named_columns(inner)
+    if stage.kind() in ("CrossValidatorModel", "TrainValidationSplitModel"):
+        found |= named_columns(stage.attribute("bestModel"))
     return found | _default_columns(stage.kind())
 
 
