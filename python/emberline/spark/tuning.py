@@ -64,8 +64,9 @@ class _SparkValidator(SparkEstimator):
         ]
         values = [(param.name, value) for param, value in self._paramMap.items() if param.name not in self._HELD]
         evaluator = native_of(self.getEvaluator())
-        estimator = native_of(self.getEstimator())
-        return _emberline.Stage.validator(self._of._kind, self.uid, values, estimator, maps, evaluator, cluster=cluster)
+        return _emberline.Stage.validator(
+            self._of._kind, self.uid, values, native_of(self.getEstimator()), maps, evaluator, cluster=cluster
+        )
 
     def _to_native(self) -> _emberline.Stage:
         return self._native_with(None)

@@ -145,7 +145,7 @@ def test_saved_stages_are_what_they_were(spark: Any, tmp_path: Path) -> None:
         stages.KMeansModel.load(str(tmp_path / "lr"))
 
 
-def test_a_sparse_vector_is_a_vector(spark: Any) -> None:
+def test_sparse_vectors_and_nulls(spark: Any) -> None:
     from pyspark.ml.linalg import Vectors
 
     rows = [(Vectors.dense([3.0, 4.0]),), (Vectors.sparse(2, [1], [2.0]),), (None,)]
@@ -155,6 +155,7 @@ def test_a_sparse_vector_is_a_vector(spark: Any) -> None:
     assert answers["None"] is None
     assert np.allclose(answers[str(rows[0][0])].toArray(), [0.6, 0.8])
     assert np.allclose(answers[str(rows[1][0])].toArray(), [0.0, 1.0])
+    assert stage.transform(df.where("v IS NULL").withMetadata("v", {"ml_attr": {"num_attrs": 2}})).first().u is None
 
 
 @pytest.fixture(scope="session")
