@@ -167,7 +167,12 @@ def written(kind, role, params, attributes, docs):
     is_model = kind.endswith("Model")
     base = BASES.get(kind) or ("NativeModel" if is_model else f"Native{role}")
     what = docs.get(kind.lower()) or docs.get(kind.lower().removesuffix("model"), kind)
-    out = [f"\n\nclass {kind}({base}):\n", class_docs(what, params), f'\n    _kind = "{kind}"\n', *declarations(kind, params)]
+    out = [
+        f"\n\nclass {kind}({base}):\n",
+        class_docs(what, params),
+        f'\n    _kind = "{kind}"\n',
+        *declarations(kind, params),
+    ]
     if not is_model:
         given = [(name, "Any") for name in STAGE_PARAMS.get(kind, [])] + [(name, of) for name, of, *_ in params]
         set_given = docstring("Sets what is given.", 8) + "        return self._set_given()\n"
