@@ -6,6 +6,7 @@ It asks the installed package `emberline`, so that comes first: `maturin develop
 and the exit code says whether the file is what it would be.
 """
 
+import json
 import re
 import sys
 import textwrap
@@ -22,10 +23,15 @@ BY_HAND = {"Pipeline", "PipelineModel"}
 BASES = {
     "CrossValidator": "Validator",
     "CrossValidatorModel": "ValidatorModel",
+    "KerasImageFileModel": "TrainedNetwork",
+    "KerasModel": "TrainedNetwork",
     "OneVsRest": "OneVsRestBase",
     "TrainValidationSplit": "Validator",
     "TrainValidationSplitModel": "ValidatorModel",
 }
+#: Stages that take a live model of Keras where its file is named, and the converter.
+LIVE_MODELS = {"KerasEstimator", "KerasImageFileEstimator"}
+FILES = {"modelFile": "toModelFile"}
 #: Stages as params, which the tables do not have.
 STAGE_PARAMS = {
     "CrossValidator": ["estimator", "estimatorParamMaps", "evaluator"],
@@ -35,6 +41,7 @@ STAGE_PARAMS = {
 #: What pyspark has as methods.
 METHODS = {"clusterCenters"}
 CONVERTERS = {
+    "dict[str, Any]": "toJson",
     "bool": "toBoolean",
     "int": "toInt",
     "float": "toFloat",
@@ -49,6 +56,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline.ml._holders import OneVsRestBase, Validator, ValidatorModel
+from emberline.ml._networks import TrainedNetwork
 from emberline.ml._summary import summary_of
 from emberline.ml.param import Param, TypeConverters
 from emberline.ml.util import NativeEstimator, NativeEvaluator, NativeModel, NativeTransformer, keyword_only
@@ -66,7 +74,7 @@ def documents():
     """The first paragraph of the docs of every public struct of emberline-ml, by the struct's name."""
     found = {}
     for path in sorted((ROOT / "crates/emberline-ml/src").rglob("*.rs")):
-        for match in re.finditer(r"((?:^ *///.*\n)+)(?:^#\[.*\n)*^pub struct (\w+)", path.read_text(), re.M):
+        for match in re.finditer(r"((?:^ *///.*\n)+)(?:^#\[.*\n)*^pub (?:struct|type) (\w+)", path.read_text(), re.M):
             lines = [line.strip()[3:].strip() for line in match[1].splitlines()]
             text = " ".join(lines[: lines.index("")] if "" in lines else lines)
             text = re.sub(r"\[`([^`\]]+)`\](?:\([^)]*\))?", r"`\1`", text)
@@ -117,13 +125,17 @@ def class_docs(what, params):
     return '    """' + body.replace("\\", "\\\\") + '"""\n'
 
 
-def declarations(params):
+def as_value(of, default):
+    return json.loads(default) if of in CONVERTERS and CONVERTERS[of] == "toJson" and default[0] == "{" else default
+
+
+def declarations(kind, params):
     """The params of a class, and their defaults."""
     for name, of, _, _, constraint, _, doc in params:
         text = f"{doc}{constraint}".replace('"', '\\"')
-        converter = f"TypeConverters.{CONVERTERS[of]}"
+        converter = f"TypeConverters.{FILES.get(name, CONVERTERS[of]) if kind in LIVE_MODELS else CONVERTERS[of]}"
         yield f'    {name}: Param[{of}] = Param("undefined", "{name}", "{text}", {converter})\n'
-    defaults = {name: default for name, _, default, *_ in params if default is not None}
+    defaults = {name: as_value(of, default) for name, of, default, *_ in params if default is not None}
     if defaults:
         values = "".join(f"        {name!r}: {value!r},\n".replace("'", '"') for name, value in defaults.items())
         yield f"    _defaults = {{\n{values}    }}\n"
@@ -155,7 +167,12 @@ def written(kind, role, params, attributes, docs):
     is_model = kind.endswith("Model")
     base = BASES.get(kind) or ("NativeModel" if is_model else f"Native{role}")
     what = docs.get(kind.lower()) or docs.get(kind.lower().removesuffix("model"), kind)
-    out = [f"\n\nclass {kind}({base}):\n", class_docs(what, params), f'\n    _kind = "{kind}"\n', *declarations(params)]
+    out = [
+        f"\n\nclass {kind}({base}):\n",
+        class_docs(what, params),
+        f'\n    _kind = "{kind}"\n',
+        *declarations(kind, params),
+    ]
     if not is_model:
         given = [(name, "Any") for name in STAGE_PARAMS.get(kind, [])] + [(name, of) for name, of, *_ in params]
         set_given = docstring("Sets what is given.", 8) + "        return self._set_given()\n"

@@ -12,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 #: A small model that real Keras saved.
 KERAS_MODEL = ROOT / "crates/emberline-net/tests/fixtures/keras/sequential.keras"
+FIXTURES = ROOT / "crates/emberline-ml/tests/fixtures/training"
+#: Keras files to train.
+NETWORKS = {"my_cnn": FIXTURES / "colours_cnn.keras", "points": FIXTURES / "points.keras"}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 #: The one about Spark runs with Spark's tests.
 DOCUMENTS = [
@@ -25,6 +28,8 @@ DOCUMENTS = [
 def test_blocks_run(document: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(photos, tmp_path / "photos")
     shutil.copy(KERAS_MODEL, tmp_path / "model.keras")
+    for network in ("my_cnn", "points"):
+        shutil.copy(NETWORKS[network], tmp_path / f"{network}.keras")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in BLOCK.finditer(document.read_text()):

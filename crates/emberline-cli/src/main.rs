@@ -1,4 +1,4 @@
-//! The `emberline` command: train, tune, predict, featurize, ask in SQL, see to the named networks.
+//! The `emberline` command: train, fit, tune, predict, featurize, ask in SQL, see to the named networks.
 //!
 //! Everything it does is a composition of what the crate `emberline` offers; what lives here is reading arguments and
 //! showing answers. Standard output has the answers, and nothing else; standard error has progress (on a terminal
@@ -10,6 +10,7 @@
 mod cache;
 mod display;
 mod featurize;
+mod fit;
 mod images;
 mod models;
 mod network;
@@ -69,6 +70,8 @@ enum Command {
     /// Learn labels from a folder of images: a named network's features, a logistic regression chosen by
     /// cross-validation
     Train(train::TrainArgs),
+    /// Train a network of your own on a folder of images, or fine-tune a named one
+    Fit(Box<fit::FitArgs>),
     /// Choose among networks and settings by cross-validation, without doing any work twice
     Tune(Box<tune::TuneArgs>),
     /// Say what is in images, by a trained model or a named network
@@ -87,6 +90,7 @@ impl Command {
     async fn run(self, common: Common) -> Result<()> {
         match self {
             Self::Train(args) => train::run(args, common).await,
+            Self::Fit(args) => fit::run(*args, common).await,
             Self::Tune(args) => tune::run(*args, common).await,
             Self::Predict(args) => predict::run(args, common).await,
             Self::Featurize(args) => featurize::run(args, common).await,

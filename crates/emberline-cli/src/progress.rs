@@ -60,6 +60,24 @@ impl Progress {
         Self { bar, watch: None }
     }
 
+    /// Of the steps of a training.
+    pub(crate) fn steps() -> Self {
+        let style = "{msg} {wide_bar} {human_pos} of {human_len}, {rate}";
+        Self { bar: bar(ProgressBar::new(0), style, ""), watch: None }
+    }
+
+    /// Says what it is at, and how far it has come.
+    pub(crate) fn say(&self, what: String, position: u64, total: u64) {
+        if position < self.bar.position() {
+            // A new epoch has a rate of its own.
+            self.bar.reset_elapsed();
+            self.bar.reset_eta();
+        }
+        self.bar.set_length(total);
+        self.bar.set_message(what);
+        self.bar.set_position(position);
+    }
+
     /// Says how far it has come.
     pub(crate) fn set(&self, position: u64) {
         self.bar.set_position(position);

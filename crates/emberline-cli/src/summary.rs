@@ -43,6 +43,17 @@ impl BadImages {
         }
     }
 
+    /// Those of `total` images that a session has read several times, of which `count` are bad. Reasons are counted over the
+    /// images that are known by name.
+    pub(crate) fn of_passes(report: &Report, total: u64, count: u64) -> Self {
+        let samples: BTreeMap<Option<String>, String> = report.counts().samples.into_iter().collect();
+        let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+        samples.values().for_each(|reason| *reasons.entry(reason.clone()).or_default() += 1);
+        let example = |(origin, reason)| Example { origin, reason };
+        let examples = samples.into_iter().take(EXAMPLES_IN_JSON).map(example).collect();
+        Self { count, of: total, reasons, examples }
+    }
+
     /// Writes them to standard error, if there are any; `json` for programs.
     pub(crate) fn note(&self, json: bool) {
         match serde_json::to_string(&serde_json::json!({ "bad_images": self })) {

@@ -89,6 +89,14 @@ pub enum MlError {
         /// Why.
         source: LinearError,
     },
+    /// Training a network failed.
+    #[error("{stage}: {source}")]
+    Training {
+        /// The stage's uid.
+        stage: String,
+        /// Why.
+        source: emberline_train::Error,
+    },
     /// A saved stage can't be read or written.
     #[error("{}: {reason}", path.display())]
     Saved {

@@ -19,6 +19,7 @@ use crate::persistence::{Saved, StageReader, StageWriter, load};
 use crate::pipeline::PipelineModel;
 use crate::predictor::{self, Predictor};
 use crate::stage::downcast;
+use crate::training::{OUTPUT_CLASS, rebuild_output_class};
 
 /// Every kind of column function that can be rebuilt from its description: those of tables and those of stages.
 ///
@@ -31,6 +32,7 @@ pub fn function_kinds() -> FunctionKinds {
     add_predictors(&mut kinds);
     kinds.add(LABELLED_PREDICTION, crate::classification::rebuild_labelled_prediction);
     features::add_function_kinds(&mut kinds);
+    kinds.add(OUTPUT_CLASS, rebuild_output_class);
     kinds
 }
 

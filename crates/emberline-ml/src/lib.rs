@@ -31,12 +31,15 @@ mod regression;
 mod shared_functions;
 mod stage;
 mod tensors;
+mod training;
 mod training_data;
 mod tuning;
 mod vectors;
 
 /// Linear models in memory, which the stages fit and save.
 pub use emberline_linear as linear;
+/// What an epoch of training came to.
+pub use emberline_train::Epoch;
 
 pub use classification::{
     LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,
@@ -69,6 +72,10 @@ pub use pipeline::{Pipeline, PipelineModel};
 pub use predictor::TrainingSummary;
 pub use regression::{LinearRegression, LinearRegressionModel, LinearRegressionSummary};
 pub use stage::{Estimator, FitResult, FoldJob, PipelineStage, Stage, Transformer, downcast};
+pub use training::{
+    ExampleSource, Images, KerasEstimator, KerasImageFileEstimator, KerasImageFileModel, KerasModel,
+    NetworkEstimator, NetworkModel, NetworkTrainingSummary, Tensors, TrainingEvent, TrainingObserver,
+};
 pub use tuning::{
     Cluster, CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder,
     ParamRandomBuilder, Split, SubModels, TrainValidationSplit, TrainValidationSplitModel, Trial,

@@ -34,6 +34,7 @@ use crate::stage::{
     Estimator, FitResult, FoldJob, PipelineStage, Stage, Transformer, downcast, fit_one_by_one, fitted,
     schema_after, stage_basics,
 };
+use crate::training::{KerasEstimator, KerasImageFileEstimator, KerasImageFileModel, KerasModel};
 use crate::tuning::{
     CrossValidator, CrossValidatorModel, Folds, TrainValidationSplit, TrainValidationSplitModel,
 };
@@ -197,9 +198,9 @@ macro_rules! pipeline_stages {
     };
 }
 pipeline_stages! {
-    Transformer: CrossValidatorModel, DeepImageFeaturizer, DeepImagePredictor, IndexToString, LogisticRegressionModel,
-        PipelineModel, StringIndexerModel, TrainValidationSplitModel;
-    Estimator: CrossValidator, LogisticRegression, Pipeline, StringIndexer, TrainValidationSplit;
+    Transformer: CrossValidatorModel, DeepImageFeaturizer, DeepImagePredictor, IndexToString, KerasImageFileModel,
+        KerasModel, LogisticRegressionModel, PipelineModel, StringIndexerModel, TrainValidationSplitModel;
+    Estimator: CrossValidator, KerasEstimator, KerasImageFileEstimator, LogisticRegression, Pipeline, StringIndexer, TrainValidationSplit;
     Transformer: KMeansModel, KNearestNeighborsClassifierModel, LinearRegressionModel, LinearSVCModel, NaiveBayesModel,
         OneVsRestModel, SimilarImagesModel;
     Estimator: KMeans, KNearestNeighborsClassifier, LinearRegression, LinearSVC, NaiveBayes, OneVsRest, SimilarImages;
@@ -285,7 +286,12 @@ impl PipelineModel {
             };
             (defined("probabilityCol"), defined("predictionCol"), defined("outputCol"))
         });
-        let (Some(probability), Some(prediction), _) = last.clone().unwrap_or_default() else {
+        let (probability, prediction, output) = last.clone().unwrap_or_default();
+        // The outputs of a network that was trained on named classes are their probabilities.
+        let is_named =
+            prediction.as_ref().and_then(|name| schema.field_with_name(name).ok()).and_then(labels_of);
+        let probability = probability.or(output.filter(|_| is_named.is_some()));
+        let (Some(probability), Some(prediction)) = (probability, prediction) else {
             // Without probabilities there is nothing to rank: a prediction answers as it is.
             return last
                 .and_then(|(_, prediction, output)| output.or(prediction))

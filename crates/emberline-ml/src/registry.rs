@@ -28,6 +28,7 @@ use crate::params::{ParamSpec, ParamValue};
 use crate::persistence::{Saved, StageReader};
 use crate::pipeline::{Pipeline, PipelineModel};
 use crate::regression::{LinearRegression, LinearRegressionModel};
+use crate::training::{KerasEstimator, KerasImageFileEstimator, KerasImageFileModel, KerasModel};
 use crate::tuning::{CrossValidator, CrossValidatorModel, TrainValidationSplit, TrainValidationSplitModel};
 
 type Load = fn(&StageReader) -> Result<Saved>;
@@ -78,7 +79,11 @@ kinds! {
     Transformer "KMeansModel" KMeansModel,
     Estimator "KNearestNeighborsClassifier" KNearestNeighborsClassifier,
     Transformer "KNearestNeighborsClassifierModel" KNearestNeighborsClassifierModel,
+    Estimator "KerasEstimator" KerasEstimator,
+    Estimator "KerasImageFileEstimator" KerasImageFileEstimator,
+    Transformer "KerasImageFileModel" KerasImageFileModel,
     Transformer "KerasImageFileTransformer" KerasImageFileTransformer,
+    Transformer "KerasModel" KerasModel,
     Transformer "KerasTransformer" KerasTransformer,
     Estimator "LinearRegression" LinearRegression,
     Transformer "LinearRegressionModel" LinearRegressionModel,

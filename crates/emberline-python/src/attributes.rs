@@ -1,11 +1,12 @@
 //! What models know beyond their params, under MLlib's names: one table, from which the classes' properties are generated.
 
 use emberline::ml::{
-    CrossValidator, CrossValidatorModel, KMeansModel, KNearestNeighborsClassifierModel,
-    LinearRegressionModel, LinearRegressionSummary, LinearSVCModel, LogisticRegressionModel,
-    MinMaxScalerModel, NaiveBayesModel, OneHotEncoderModel, OneVsRest, OneVsRestModel, PcaModel, Pipeline,
-    PipelineModel, PipelineStage, Saved, SimilarImagesModel, StandardScalerModel, StringIndexerModel,
-    SubModels, TrainValidationSplit, TrainValidationSplitModel, TrainingSummary, Transformer, downcast,
+    CrossValidator, CrossValidatorModel, Epoch, KMeansModel, KNearestNeighborsClassifierModel,
+    KerasImageFileModel, KerasModel, LinearRegressionModel, LinearRegressionSummary, LinearSVCModel,
+    LogisticRegressionModel, MinMaxScalerModel, NaiveBayesModel, NetworkTrainingSummary, OneHotEncoderModel,
+    OneVsRest, OneVsRestModel, PcaModel, Pipeline, PipelineModel, PipelineStage, Saved, SimilarImagesModel,
+    StandardScalerModel, StringIndexerModel, SubModels, TrainValidationSplit, TrainValidationSplitModel,
+    TrainingSummary, Transformer, downcast,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
@@ -115,6 +116,30 @@ attributes! {
                 all.into_py_any(py)
             };
     }
+    KerasImageFileModel "KerasImageFileModel" {
+        "history": "dict[str, list[float]]", "Loss and metrics of every epoch, by the names that Keras' History has.",
+            |m, py| history(py, m.history());
+        "bestEpoch": "int", "The epoch, from 1, that was best by what early stopping watches, or by the loss, of the validation where there is one.",
+            |m, py| m.best_epoch().into_py_any(py);
+        "stoppedEarly": "bool", "Whether early stopping ended the training.", |m, py| m.stopped_early().into_py_any(py);
+        "labels": "list[str] | None", "The names of the classes, where labels have them.", |m, py| m.labels().into_py_any(py);
+        "hasSummary": "bool", "Whether the model was fitted here, and not loaded.", |m, py| m.summary().is_some().into_py_any(py);
+        "summary": "Summary", "What it was trained on, and how many rows were left out.",
+            |m, py| trained_on(py, fitted_here(m.summary())?);
+        "kerasFile": "bytes", "The trained network as a .keras file.", |m, py| keras_file(py, m.to_keras());
+    }
+    KerasModel "KerasModel" {
+        "history": "dict[str, list[float]]", "Loss and metrics of every epoch, by the names that Keras' History has.",
+            |m, py| history(py, m.history());
+        "bestEpoch": "int", "The epoch, from 1, that was best by what early stopping watches, or by the loss, of the validation where there is one.",
+            |m, py| m.best_epoch().into_py_any(py);
+        "stoppedEarly": "bool", "Whether early stopping ended the training.", |m, py| m.stopped_early().into_py_any(py);
+        "labels": "list[str] | None", "The names of the classes, where labels have them.", |m, py| m.labels().into_py_any(py);
+        "hasSummary": "bool", "Whether the model was fitted here, and not loaded.", |m, py| m.summary().is_some().into_py_any(py);
+        "summary": "Summary", "What it was trained on, and how many rows were left out.",
+            |m, py| trained_on(py, fitted_here(m.summary())?);
+        "kerasFile": "bytes", "The trained network as a .keras file.", |m, py| keras_file(py, m.to_keras());
+    }
     StringIndexerModel "StringIndexerModel" {
         "labels": "list[str]", "The labels of the first column, in the order of their numbers.", |m, py| m.labels().into_py_any(py);
         "labelsArray": "list[list[str]]", "The labels of each column.",
@@ -201,6 +226,33 @@ pub(crate) fn get(py: Python<'_>, saved: &Saved, name: &str) -> PyResult<Py<PyAn
     found
         .find_map(|attribute| (attribute.get)(stage, py))
         .unwrap_or_else(|| Err(PyAttributeError::new_err(format!("a {} has no {name}", stage.kind()))))
+}
+
+/// Loss and metrics by their names, a number for each epoch, as `History.history` of Keras.
+fn history(py: Python<'_>, epochs: &[Epoch]) -> PyResult<Py<PyAny>> {
+    let all = PyDict::new(py);
+    for name in epochs.first().map(|epoch| epoch.values.keys()).into_iter().flatten() {
+        let values: Vec<f64> = epochs.iter().filter_map(|epoch| epoch.values.get(name).copied()).collect();
+        all.set_item(name, values)?;
+    }
+    let rates: Vec<f64> = epochs.iter().map(|epoch| epoch.learning_rate).collect();
+    all.set_item("learning_rate", rates)?;
+    all.into_py_any(py)
+}
+
+fn trained_on(py: Python<'_>, summary: &NetworkTrainingSummary) -> PyResult<Py<PyAny>> {
+    let all = PyDict::new(py);
+    all.set_item("examples", summary.examples)?;
+    all.set_item("validationExamples", summary.validation_examples)?;
+    all.set_item("unlabelledRows", summary.unlabelled_rows)?;
+    all.set_item("unreadableRows", summary.unreadable_rows)?;
+    all.set_item("reasons", &summary.reasons)?;
+    all.into_py_any(py)
+}
+
+fn keras_file(py: Python<'_>, file: emberline::ml::Result<Vec<u8>>) -> PyResult<Py<PyAny>> {
+    let file = file.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    PyBytes::new(py, &file).into_py_any(py)
 }
 
 fn fitted_here<T>(summary: Option<&T>) -> PyResult<&T> {

@@ -344,6 +344,7 @@ fn declared(py: Python<'_>, spec: &ParamSpec) -> PyResult<Declared> {
         ParamKind::Int => "int",
         ParamKind::Double => "float",
         ParamKind::Text => "str",
+        ParamKind::Json => "dict[str, Any]",
         ParamKind::Doubles => "list[float]",
         ParamKind::Texts => "list[str]",
     };

@@ -3,7 +3,7 @@
 use emberline::ml::{Param, ParamMap, ParamValue};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 use pyo3::{IntoPyObject, IntoPyObjectExt};
 
 /// A value that Python gave. The package has made it one of the types below.
@@ -21,6 +21,9 @@ impl FromPyObject<'_, '_> for Value {
             ParamValue::Double(value.extract()?)
         } else if value.is_instance_of::<PyString>() {
             ParamValue::Text(value.extract()?)
+        } else if value.is_instance_of::<PyDict>() {
+            let json = value.py().import("json")?.call_method1("dumps", (value,))?;
+            ParamValue::Text(json.extract()?)
         } else if let Ok(texts) = value.extract::<Vec<String>>() {
             ParamValue::Texts(texts)
         } else if let Ok(numbers) = value.extract::<Vec<f64>>() {

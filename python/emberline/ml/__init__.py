@@ -9,6 +9,7 @@ from emberline.ml.feature import (
     TFTransformer,
 )
 from emberline.ml.image import DeepImageFeaturizer, DeepImagePredictor
+from emberline.ml.keras import KerasEstimator, KerasImageFileEstimator, KerasImageFileModel, KerasModel
 from emberline.ml.pipeline import Pipeline, PipelineModel
 from emberline.ml.util import load
 
@@ -17,7 +18,11 @@ __all__ = [
     "DeepImagePredictor",
     "Estimator",
     "Evaluator",
+    "KerasEstimator",
+    "KerasImageFileEstimator",
+    "KerasImageFileModel",
     "KerasImageFileTransformer",
+    "KerasModel",
     "KerasTransformer",
     "Model",
     "OnnxTransformer",

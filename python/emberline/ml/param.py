@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import itertools
+import json
+import os
 import secrets
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -125,6 +131,28 @@ class TypeConverters:
         if isinstance(value, str):
             return str(value)
         raise TypeError(f"Could not convert {type(value)} to string type")
+
+    @staticmethod
+    def toJson(value: Any) -> dict[str, Any] | str:
+        """A name, or a configuration: a dict, JSON, or an object of Keras that has one."""
+        if isinstance(value, str):
+            return json.loads(value) if value.lstrip().startswith("{") else str(value)
+        if hasattr(value, "get_config") and "keras" in sys.modules:
+            value = sys.modules["keras"].saving.serialize_keras_object(value)
+        if isinstance(value, dict):
+            return json.loads(json.dumps(value))
+        raise TypeError(f"Could not convert {type(value)} to a name or a dict")
+
+    @staticmethod
+    def toModelFile(value: Any) -> str:
+        """A file of Keras. A live model is saved to one that is there until Python ends."""
+        if hasattr(value, "get_config") and hasattr(value, "save"):
+            folder = tempfile.mkdtemp(prefix="emberline-keras-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            file = os.path.join(folder, "model.keras")
+            value.save(file)
+            return file
+        return TypeConverters.toString(os.fspath(value) if isinstance(value, os.PathLike) else value)
 
     @staticmethod
     def toBoolean(value: Any) -> bool:

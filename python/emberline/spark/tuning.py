@@ -65,7 +65,7 @@ class _SparkValidator(SparkEstimator):
         values = [(param.name, value) for param, value in self._paramMap.items() if param.name not in self._HELD]
         evaluator = native_of(self.getEvaluator())
         return _emberline.Stage.validator(
-            self._of._kind, self.uid, values, native_of(self.getEstimator()), maps, evaluator, cluster
+            self._of._kind, self.uid, values, native_of(self.getEstimator()), maps, evaluator, cluster=cluster
         )
 
     def _to_native(self) -> _emberline.Stage:

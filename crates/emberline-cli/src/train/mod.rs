@@ -69,7 +69,7 @@ pub(crate) struct TrainArgs {
     test_ratio: f64,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let share: Option<f64> = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| "expected a number from 0 to less than 1".into())
 }

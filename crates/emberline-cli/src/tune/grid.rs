@@ -74,7 +74,7 @@ fn typed(text: &str, kind: ParamKind) -> Result<ParamValue> {
             ParamValue::Int(whole.context("expected a whole number")? as i64)
         }
         ParamKind::Double => ParamValue::Double(text.parse().ok().context("expected a number")?),
-        ParamKind::Text => ParamValue::Text(text.into()),
+        ParamKind::Text | ParamKind::Json => ParamValue::Text(text.into()),
         ParamKind::Doubles | ParamKind::Texts => bail!("a list can't be tuned here"),
     })
 }

@@ -7,6 +7,8 @@
 mod grid;
 mod picture;
 
+pub(crate) use picture::COLOURS;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (900, 560);
 /// Colours that are told apart by most eyes (Okabe and Ito, 2008).
-const COLOURS: [RGBColor; 7] = [
+pub(crate) const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

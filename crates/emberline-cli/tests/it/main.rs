@@ -4,4 +4,5 @@
 
 mod answers;
 mod errors;
+mod fit;
 mod support;

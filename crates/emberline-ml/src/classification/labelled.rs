@@ -7,6 +7,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Float64Builder, ListArray, ListBuilder, StringBuilder,
     StructArray, StructBuilder,
 };
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
 use emberline_table::{Blobs, ColumnFunction, Description, Evaluated, FunctionKinds, TableError};
 use serde_json::json;
@@ -18,7 +19,7 @@ pub(crate) const LABELLED_PREDICTION: &str = "labelled_prediction";
 
 /// Names a prediction.
 ///
-/// Inputs: `probability`, `FixedSizeList<Float64>[labels]`, and `prediction`, the class as a number. Output: a struct
+/// Inputs: `probability`, `FixedSizeList<Float64>[labels]` (or `Float32`), and `prediction`, the class as a number. Output: a struct
 /// of `label`, its `probability`, and `probabilities`, a list of `{label, probability}`, most probable first.
 #[derive(Debug)]
 pub(crate) struct LabelledPrediction {
@@ -106,7 +107,8 @@ impl ColumnFunction for LabelledPrediction {
     }
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated, TableError> {
-        let vectors = inputs[0].as_fixed_size_list();
+        let doubles = cast(&inputs[0], &double_vector_type(self.labels.len()))?;
+        let vectors = doubles.as_fixed_size_list();
         let predictions: &Float64Array = inputs[1].as_primitive::<Float64Type>();
         let values = |row: usize| {
             (vectors.is_valid(row) && predictions.is_valid(row))

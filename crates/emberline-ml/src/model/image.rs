@@ -257,23 +257,8 @@ impl<S: ImageSource> NetworkImageTransformer<S> {
             .ok_or_else(|| wrong("the saved model takes no images of these channels"))?;
         let resize = self.params.text_if_defined("scaleHint")?.unwrap_or_else(|| "bilinear".into());
         let tensor = ImageTensor::try_new((width, height), channels, channels_first, &resize)?;
-        let mut steps = vec![
-            Step::new(Arc::new(tensor), [input], ["pixels"]),
-            Step::new(model.clone(), ["pixels"], ["output"]),
-        ];
-        if self.params.text("outputMode")? == "image" {
-            let (size, count) = image_shape(&model).ok_or_else(|| {
-                wrong("outputMode `image` needs an output [N, height, width, channels] of known size, of 1 or 3 channels")
-            })?;
-            let made = match (count, channels) {
-                (1, _) => PixelChannels::Gray,
-                (_, PixelChannels::Bgr) => PixelChannels::Bgr,
-                _ => PixelChannels::Rgb,
-            };
-            steps.push(Step::new(Arc::new(TensorImage::new(size, made)), ["output"], ["image"]));
-            return Ok(PipelineFunction::try_new(vec![input.to_owned()], steps, "image".into())?);
-        }
-        Ok(PipelineFunction::try_new(vec![input.to_owned()], steps, "output".into())?)
+        let image = (self.params.text("outputMode")? == "image").then_some(channels);
+        over_images(input, Arc::new(tensor), model, image).map_err(|reason| wrong(&reason))
     }
 
     pub(crate) fn load(reader: &StageReader) -> Result<Self> {
@@ -282,6 +267,34 @@ impl<S: ImageSource> NetworkImageTransformer<S> {
             load_model(reader)?.map(|function| Ok::<_, MlError>((stage.setting()?, function))).transpose()?;
         Ok(stage)
     }
+}
+
+/// One function from images to a model's output: `tensor` makes what the model takes of an image. With `image`, the output is an
+/// image, its three channels in that order; the tensors in between are no columns of the table.
+pub(crate) fn over_images(
+    input: &str,
+    tensor: Arc<dyn ColumnFunction>,
+    model: Arc<ModelFunction>,
+    image: Option<PixelChannels>,
+) -> Result<PipelineFunction, String> {
+    let made = match image {
+        None => None,
+        Some(channels) => {
+            let (size, count) = image_shape(&model).ok_or(
+                "outputMode `image` needs an output [N, height, width, channels] of known size, of 1 or 3 channels",
+            )?;
+            let channels = match (count, channels) {
+                (1, _) => PixelChannels::Gray,
+                (_, PixelChannels::Bgr) => PixelChannels::Bgr,
+                _ => PixelChannels::Rgb,
+            };
+            Some(TensorImage::new(size, channels))
+        }
+    };
+    let mut steps = vec![Step::new(tensor, [input], ["pixels"]), Step::new(model, ["pixels"], ["output"])];
+    let output = if made.is_some() { "image" } else { "output" };
+    steps.extend(made.map(|image| Step::new(Arc::new(image), ["output"], ["image"])));
+    PipelineFunction::try_new(vec![input.to_owned()], steps, output.to_owned()).map_err(|e| e.to_string())
 }
 
 impl ImagePort {

@@ -4,6 +4,7 @@ mod image;
 mod source;
 mod transformer;
 
+pub(crate) use image::over_images;
 pub use image::{KerasImageFileTransformer, NetworkImageTransformer, TFImageTransformer};
 pub use source::{ImageSource, Keras, ModelRequest, ModelSource, Onnx, TensorFlow};
 pub use transformer::{KerasTransformer, NetworkTransformer, OnnxTransformer, TFTransformer};

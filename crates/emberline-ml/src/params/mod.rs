@@ -248,6 +248,19 @@ impl Params {
         if self.is_defined(name) { self.text(name).map(Some) } else { Ok(None) }
     }
 
+    /// The value of a param of JSON, `None` where it is not set and has no default. A text that is no object and no list is a
+    /// name.
+    ///
+    /// # Errors
+    /// When it is neither a name nor JSON.
+    pub fn json_if_defined(&self, name: &str) -> Result<Option<serde_json::Value>> {
+        if self.is_defined(name) {
+            self.typed(name, "a name or JSON", ParamValue::as_json).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// The value of a param of several numbers, `None` where it is not set and has no default.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub enum ParamKind {
     Double,
     /// Text.
     Text,
+    /// Text that is JSON: an object, or a name as it is.
+    Json,
     /// Several numbers.
     Doubles,
     /// Several texts.
@@ -44,6 +46,7 @@ impl ParamKind {
             Self::Int => "a whole number",
             Self::Double => "a number",
             Self::Text => "a text",
+            Self::Json => "a name or JSON",
             Self::Doubles => "numbers",
             Self::Texts => "texts",
         }
@@ -164,6 +167,7 @@ impl ParamSpec {
                 _ => v.is_finite(),
             }),
             ParamKind::Text => value.as_text().is_some(),
+            ParamKind::Json => value.as_json().is_some(),
             ParamKind::Doubles => {
                 value.as_doubles().is_some_and(|values| values.iter().all(|v| v.is_finite()))
             }

@@ -49,6 +49,16 @@ impl ParamValue {
         if let Self::Text(value) = self { Some(value) } else { None }
     }
 
+    /// A text that begins as JSON's objects and lists do, as what it holds; any other as itself. `None` where it is
+    /// neither.
+    pub(crate) fn as_json(&self) -> Option<serde_json::Value> {
+        let text = self.as_text()?;
+        match text.trim_start().starts_with(['{', '[']) {
+            true => serde_json::from_str(text).ok(),
+            false => Some(text.into()),
+        }
+    }
+
     pub(crate) fn as_doubles(&self) -> Option<&[f64]> {
         if let Self::Doubles(values) = self { Some(values) } else { None }
     }

@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use emberline_ml::{
     BinaryClassificationEvaluator, ClusteringEvaluator, CrossValidator, DeepImageFeaturizer,
     DeepImagePredictor, Estimator, Evaluator, IfExists, IndexToString, KMeans, KNearestNeighborsClassifier,
-    KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC, LogisticRegression,
-    MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer, OneHotEncoder, OneVsRest,
-    OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline, PipelineModel,
-    RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler, StringIndexer,
-    TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler, function_kinds,
-    load, registry, save,
+    KerasImageFileEstimator, KerasImageFileTransformer, KerasTransformer, LinearRegression, LinearSVC,
+    LogisticRegression, MinMaxScaler, MulticlassClassificationEvaluator, NaiveBayes, Normalizer,
+    OneHotEncoder, OneVsRest, OnnxTransformer, ParamDefault, ParamGridBuilder, ParamMap, Pca, Pipeline,
+    PipelineModel, RegressionEvaluator, Saved, SimilarImages, SqlTransformer, Stage, StandardScaler,
+    StringIndexer, TFImageTransformer, TFTransformer, TrainValidationSplit, Transformer, VectorAssembler,
+    function_kinds, load, registry, save,
 };
 use emberline_table::Session;
 use emberline_table::datafusion::arrow::array::Array;
@@ -19,6 +19,8 @@ use emberline_table::datafusion::arrow::compute::concat_batches;
 use emberline_table::datafusion::dataframe::DataFrame;
 
 use crate::models::foreign;
+use crate::pictures::{folder, images};
+use crate::training::{fixture, of_points};
 
 /// One of every kind, set up so that it can be used.
 async fn every_kind() -> Result<Vec<Saved>> {
@@ -50,6 +52,7 @@ async fn every_kind() -> Result<Vec<Saved>> {
     let split = TrainValidationSplit::new(Arc::new(lr.clone()), grid, evaluator).train_ratio(0.5);
     let mut all = predictors(&table).await?;
     all.extend(of_files());
+    all.extend(trained(&table).await?);
     all.extend(vec![
         Saved::Transformer(Arc::new(validator.fit_model(&table).await?)),
         Saved::Estimator(Arc::new(validator)),
@@ -109,6 +112,23 @@ fn of_files() -> [Saved; 5] {
         Saved::Transformer(Arc::new(keras)),
         Saved::Transformer(Arc::new(keras_images)),
     ]
+}
+
+/// The stages that train networks, and what they give.
+async fn trained(table: &DataFrame) -> Result<[Saved; 4]> {
+    let dir = tempfile::tempdir()?;
+    folder(dir.path(), 2)?;
+    let session = Session::new();
+    let images = images(&session, dir.path()).await?;
+    let tensors = of_points().epochs(1);
+    let pictures =
+        KerasImageFileEstimator::new().input_col("image").model_file(&fixture("stripes_cnn.keras")).seed(1);
+    Ok([
+        Saved::Transformer(Arc::new(tensors.fit_model(table).await?)),
+        Saved::Estimator(Arc::new(tensors)),
+        Saved::Transformer(Arc::new(pictures.fit_model(&images).await?)),
+        Saved::Estimator(Arc::new(pictures)),
+    ])
 }
 
 /// The stages that predict, and the evaluators of predictions.

@@ -10,4 +10,5 @@ mod pictures;
 mod pipeline;
 mod predictors;
 mod stages;
+mod training;
 mod tuning;

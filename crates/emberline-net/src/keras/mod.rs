@@ -106,6 +106,8 @@ pub struct Model {
     pub keras_version: String,
     /// How the model was to be trained, if it was compiled.
     pub training: Option<Training>,
+    /// The model as Keras describes it, with all settings of its layers: `{"class_name": ..., "config": {"layers": [...]}}`.
+    pub description: Value,
 }
 
 /// What a model was compiled with, as Keras describes it.
@@ -159,7 +161,7 @@ fn parse_archive(bytes: &[u8], options: &Options) -> Result<Model> {
     let weights = weights::of_archive(&name, &graph.layers, &root, &options.limits.weights)?;
     let training =
         description.get("compile_config").and_then(|config| training(config, config.get("optimizer")));
-    finish(&name, graph, weights, version, training)
+    finish(&name, graph, weights, version, training, description)
 }
 
 fn parse_h5(bytes: Cow<'_, [u8]>, options: &Options) -> Result<Model> {
@@ -183,7 +185,7 @@ fn parse_h5(bytes: Cow<'_, [u8]>, options: &Options) -> Result<Model> {
         }
         None => None,
     };
-    finish(&name, graph, weights, origin.version, training)
+    finish(&name, graph, weights, origin.version, training, description)
 }
 
 impl Network {
@@ -259,9 +261,10 @@ fn finish(
     weights: BTreeMap<String, Tensor>,
     keras_version: String,
     training: Option<Training>,
+    description: Value,
 ) -> Result<Model> {
     let network = Network::new(name, graph.inputs, graph.nodes, graph.outputs)?.with_weights(weights)?;
-    Ok(Model { network, keras_version, training })
+    Ok(Model { network, keras_version, training, description })
 }
 
 fn problem(problem: impl Into<String>) -> Error {

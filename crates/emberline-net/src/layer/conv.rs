@@ -99,6 +99,12 @@ impl Conv {
         self
     }
 
+    /// How many values of padding stand before and behind along each axis, for an input of this shape.
+    #[must_use]
+    pub fn pads(&self, input: &[usize]) -> Vec<(usize, usize)> {
+        self.window().pads(input)
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         ["Conv", "Conv1D", "Conv2D", "Conv3D"].get(self.kernel.len()).unwrap_or(&"Conv")
     }
@@ -214,6 +220,12 @@ impl DepthwiseConv {
     pub fn activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
+    }
+
+    /// How many values of padding stand before and behind along each axis, for an input of this shape.
+    #[must_use]
+    pub fn pads(&self, input: &[usize]) -> Vec<(usize, usize)> {
+        self.window().pads(input)
     }
 
     pub(super) fn kind(&self) -> &'static str {

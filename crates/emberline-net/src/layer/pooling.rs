@@ -40,6 +40,12 @@ impl WindowPooling {
         self
     }
 
+    /// How many values of padding stand before and behind along each axis, for an input of this shape.
+    #[must_use]
+    pub fn pads(&self, input: &[usize]) -> Vec<(usize, usize)> {
+        self.sliding().pads(input)
+    }
+
     pub(crate) fn sliding(&self) -> Window<'_> {
         Window { size: &self.window, strides: &self.strides, dilation: &[], padding: self.padding }
     }

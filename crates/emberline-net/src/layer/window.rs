@@ -113,11 +113,9 @@ impl Window<'_> {
             .collect()
     }
 
-    /// The padding in numbers, ONNX's order: before every axis, then after every axis.
-    pub(crate) fn pads(&self, input: &[usize]) -> Vec<usize> {
-        let pads = self.axes().zip(input).map(|(window, &size)| window.pads(size));
-        let (before, after): (Vec<usize>, Vec<usize>) = pads.unzip();
-        [before, after].concat()
+    /// The padding in numbers, before and after along each axis.
+    pub(crate) fn pads(&self, input: &[usize]) -> Vec<(usize, usize)> {
+        self.axes().zip(input).map(|(window, &size)| window.pads(size)).collect()
     }
 
     fn axes(&self) -> impl Iterator<Item = AxisWindow> {

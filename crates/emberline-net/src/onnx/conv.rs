@@ -81,7 +81,9 @@ impl Writer<'_, '_> {
 
     fn sliding(&self, window: &Window<'_>) -> Vec<AttributeProto> {
         let input = &self.inputs[0].shape;
-        let pads = window.pads(&input[..input.len().saturating_sub(1)]);
+        // ONNX's order: before every axis, then after every axis.
+        let (before, after): (Vec<usize>, Vec<usize>) = window.pads(input).into_iter().unzip();
+        let pads = [before, after].concat();
         vec![
             ints("kernel_shape", &signed(window.size)),
             ints("strides", &signed(window.strides)),

@@ -39,6 +39,20 @@ struct TensorParams {
     channels: PixelChannels,
     channels_first: bool,
     resize: Resize,
+    #[serde(default = "stretch")]
+    fit: Fit,
+    #[serde(default)]
+    mean: [f32; 3],
+    #[serde(default = "ones")]
+    std: [f32; 3],
+}
+
+fn stretch() -> Fit {
+    Fit::Stretch
+}
+
+fn ones() -> [f32; 3] {
+    [1.0; 3]
 }
 
 /// The channels of a tensor of pixels.
@@ -73,7 +87,38 @@ impl ImageTensor {
         resize: &str,
     ) -> Result<Self> {
         let resize = resize.parse().map_err(|e| TableError::description(TENSOR, e))?;
-        Self::from_params(TensorParams { width, height, channels, channels_first, resize })
+        let (mean, std) = ([0.0; 3], ones());
+        let fit = Fit::Stretch;
+        Self::from_params(TensorParams { width, height, channels, channels_first, resize, fit, mean, std })
+    }
+
+    /// A function that gives pixels from 0 to 255 of the part and the size that a network wants, `[height, width, 3]`;
+    /// [`normalised`](Self::normalised) with the network's numbers, it gives what the network takes.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn of_preprocessing(preprocessing: &Preprocessing) -> Result<Self> {
+        let Preprocessing { width, height, resize, fit, order, .. } = *preprocessing;
+        let channels = if order == ChannelOrder::Bgr { PixelChannels::Bgr } else { PixelChannels::Rgb };
+        let (mean, std) = ([0.0; 3], ones());
+        Self::from_params(TensorParams {
+            width,
+            height,
+            channels,
+            channels_first: false,
+            resize,
+            fit,
+            mean,
+            std,
+        })
+    }
+
+    /// The same with `(pixel - mean) / std` in place of pixels, in the order of the channels; of gray ones, the first of each.
+    ///
+    /// # Errors
+    /// When a number is not finite, or `std` is 0.
+    pub fn normalised(&self, mean: [f32; 3], std: [f32; 3]) -> Result<Self> {
+        Self::from_params(TensorParams { mean, std, ..self.params.clone() })
     }
 
     fn from_params(params: TensorParams) -> Result<Self> {
@@ -83,14 +128,17 @@ impl ImageTensor {
             width: params.width,
             height: params.height,
             resize: params.resize,
-            fit: Fit::Stretch,
+            fit: params.fit,
             background: [255; 3],
             order: if params.channels == PixelChannels::Bgr { ChannelOrder::Bgr } else { ChannelOrder::Rgb },
             layout: if params.channels_first && !gray { Layout::Nchw } else { Layout::Nhwc },
-            mean: [0.0; 3],
-            std: [1.0; 3],
+            // The luma of pixels is normalised, not the luma of normalised ones.
+            mean: if gray { [0.0; 3] } else { params.mean },
+            std: if gray { ones() } else { params.std },
         };
-        preprocessing.validate().map_err(|e| TableError::description(TENSOR, e))?;
+        // Those of gray ones are checked as well.
+        let checked = Preprocessing { mean: params.mean, std: params.std, ..preprocessing.clone() };
+        checked.validate().map_err(|e| TableError::description(TENSOR, e))?;
         let decode = DecodeOptions::default();
         Ok(Self { params, preprocessing, scratch: Mutex::default(), decode })
     }
@@ -144,7 +192,9 @@ impl ColumnFunction for ImageTensor {
             let out = &mut values[row * length..][..length];
             if self.params.channels == PixelChannels::Gray {
                 self.tensor(&source, &mut scratch, &mut rgb)?;
-                out.iter_mut().zip(rgb.as_chunks::<3>().0).for_each(|(value, pixel)| *value = luma(*pixel));
+                let (mean, std) = (self.params.mean[0], self.params.std[0]);
+                let pixels = rgb.as_chunks::<3>().0;
+                out.iter_mut().zip(pixels).for_each(|(value, pixel)| *value = (luma(*pixel) - mean) / std);
             } else {
                 self.tensor(&source, &mut scratch, out)?;
             }
