@@ -3,7 +3,7 @@
     python examples/listings.py [photos/ [MODEL...]]
 
 ``photos/`` has one folder of pictures for each label; without it, shapes are drawn. The networks are EfficientNetLite0
-and 1 unless others are named. `KerasImageFileEstimator` is not there yet.
+and 1 unless others are named. The network that is trained is a small one of the tests, for three labels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import tempfile
 from pathlib import Path
 
 import emberline
+from emberline import col
+
+MY_NETWORK = Path(__file__).resolve().parents[1] / "crates/emberline-ml/tests/fixtures/training/colours_cnn.keras"
 
 # Reading images
 
@@ -63,6 +66,33 @@ def tune(image_df: emberline.DataFrame, networks: list[str]) -> emberline.ml.Pip
     return found.bestModel
 
 
+# A network of one's own, trained with different learning rates and batch sizes
+
+
+def train(image_df: emberline.DataFrame) -> None:
+    from emberline.ml import KerasImageFileEstimator
+    from emberline.ml.tuning import ParamGridBuilder
+
+    labels = [row.label for row in image_df.select("label").distinct().orderBy("label").take(3)]
+    estimator = KerasImageFileEstimator(
+        inputCol="image",
+        outputCol="scores",
+        labelCol="label",
+        modelFile=str(MY_NETWORK),
+        kerasOptimizer="adam",
+        kerasLoss="categorical_crossentropy",
+        kerasFitParams={"epochs": 4},
+        scale=1 / 255,
+    )
+    grid = (
+        ParamGridBuilder().addGrid(estimator.learningRate, [0.02, 0.001]).addGrid(estimator.batchSize, [4, 16]).build()
+    )
+    models = estimator.fit(image_df.filter(col("label").isin(*labels)), grid)
+    for candidate, model in zip(grid, models):
+        losses = ", ".join(f"{loss:.3f}" for loss in model.history["loss"])
+        print({param.name: value for param, value in candidate.items()}, f"loss by epoch: {losses}")
+
+
 # The model as a function of SQL
 
 
@@ -82,7 +112,9 @@ def main() -> None:
             folder = str(draw(Path(scratch) / "photos"))
         image_df = read_images(Path(folder))
         predict(image_df, networks[0])
-        ask(image_df, tune(image_df, networks))
+        model = tune(image_df, networks)
+        train(image_df)
+        ask(image_df, model)
 
 
 if __name__ == "__main__":

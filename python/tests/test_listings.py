@@ -75,7 +75,12 @@ def test_the_listings_run_as_one_file(photos: Path) -> None:
         [sys.executable, listings, photos, NETWORK], capture_output=True, text=True, env={**os.environ, "TERM": "dumb"}
     )
     assert run.returncode == 0, run.stderr
-    assert "held out: 1.000" in run.stdout and "objects" in run.stdout and run.stderr == ""
+    assert (
+        run.stdout.count("loss by epoch") == 4
+        and "held out: 1.000" in run.stdout
+        and "objects" in run.stdout
+        and run.stderr == ""
+    )
 
 
 def test_a_bad_file_is_a_row_with_a_reason(tmp_path: Path, photos: Path) -> None:
