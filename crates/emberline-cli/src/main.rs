@@ -20,6 +20,7 @@ mod sql;
 mod summary;
 mod train;
 mod tune;
+mod verify;
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -33,7 +33,7 @@ pub struct NetworkFunction {
     runtime: Arc<dyn Runtime>,
     prepared: OnceLock<Arc<dyn Prepared>>,
     /// This network and others as one, by all their digests; `None` where they have nothing in common.
-    joined: Mutex<Vec<(Vec<Digest>, Option<Arc<Joined>>)>>,
+    joined: Mutex<Vec<KnownJoined>>,
     scratch: Mutex<Vec<Scratch>>,
     decode: DecodeOptions,
     remembered: Option<Remembered>,
@@ -265,6 +265,9 @@ struct Joined {
     /// Which of its outputs is the answer of each function.
     places: Vec<usize>,
 }
+
+/// The digests of networks, and what they are as one.
+type KnownJoined = (Vec<Digest>, Option<Arc<Joined>>);
 
 /// What a function has answered for the images of a batch.
 struct Answers<'a> {
