@@ -29,8 +29,9 @@ def session():
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(f"local-cluster[{CORES},1,1024]")
     options = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
-    # Tasks of about 1 MiB, so that both workers are busy to the end.
+    # Tasks of some 25 pictures, so that both workers are busy to the end: Spark counts each file as this much and its size.
     options["spark.sql.files.maxPartitionBytes"] = str(4 << 20)
+    options["spark.sql.files.openCostInBytes"] = str(64 << 10)
     for key, value in options.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
