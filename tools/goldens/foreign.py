@@ -104,6 +104,7 @@ def operators(tf, image, x, ids):
         "arithmetic": (x + half) * (x - half) / half - tf.math.squared_difference(x, half) + tf.add_n([x, x, half]),
         "broadcast": image * numbers(4) + numbers(6, 1),
         "extremes": tf.maximum(x, half) + tf.minimum(x, 0.2) + tf.clip_by_value(x, -0.3, 0.4),
+        "div_no_nan": tf.math.divide_no_nan(x, tf.round(x)),
         "floor_div": tf.math.floordiv(x, 0.3) + tf.math.floormod(x, 0.3),
         "floor_div_integers": tf.math.floordiv(ids - 3, 2) * 100 + tf.math.floormod(ids - 3, 2),
         "compare": tf.cast(x > 0, tf.int32) + tf.cast(x <= 0.5, tf.int32) * 2 + tf.cast(tf.equal(x, 0.34), tf.int32) * 4,

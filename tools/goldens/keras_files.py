@@ -268,6 +268,68 @@ def keras_1(order):
     legacy_file(name, description, weights, keras_version="1.2.2")
 
 
+def keras_1_gates():
+    """Recurrent layers of Keras 1.2, which kept the arrays of every gate by themselves, and had another hard sigmoid. The order of
+    the gates is that which Keras 2 reads them in: `preprocess_weights_for_loading` of its `engine/saving.py`."""
+    noise_here = np.random.default_rng(12)
+
+    # `Bidirectional` makes its layers anew from their settings, where a function is a name.
+    @keras.saving.register_keras_serializable(name="hard_sigmoid_of_keras_1")
+    def hard_sigmoid(x):
+        return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+    model = keras.Sequential(
+        [
+            L.Input((4, 2)),
+            L.LSTM(3, recurrent_activation=hard_sigmoid, return_sequences=True),
+            L.Bidirectional(L.GRU(2, recurrent_activation=hard_sigmoid, reset_after=False, return_sequences=True)),
+            L.TimeDistributed(L.Dense(2)),
+            L.SimpleRNN(3),
+        ]
+    )
+    for weight in model.weights:
+        weight.assign(noise_here.uniform(-0.7, 0.7, weight.shape).astype(np.float32))
+    sequence = noise_here.uniform(-2, 2, (2, 4, 2)).astype(np.float32)
+    keep("keras_1_gates.h5", [sequence], [model.predict(sequence, verbose=0)])
+    arrays = [np.asarray(weight) for weight in model.weights]
+
+    def by_gate(layer, names, order, arrays):
+        count = len(order)
+        split = [np.split(array, count, axis=-1) for array in arrays]
+        return [(f"{layer}_{kind}_{names[gate]}", split[i][gate]) for gate in order for i, kind in enumerate("WUb")]
+
+    def recurrent(name, units, **more):
+        return {"name": name, "trainable": True, "output_dim": units, "init": "glorot_uniform", "inner_init": "orthogonal",
+                "activation": "tanh", "return_sequences": True, "go_backwards": False, "stateful": False, "unroll": False,
+                "consume_less": "cpu", "W_regularizer": None, "U_regularizer": None, "b_regularizer": None, "dropout_W": 0.0,
+                "dropout_U": 0.0, "input_dim": None, "input_length": None, **more}
+
+    gated = {"inner_activation": "hard_sigmoid"}
+    dense = {"name": "dense_1", "trainable": True, "output_dim": 2, "init": "glorot_uniform", "activation": "linear", "bias": True,
+             "input_dim": 4}
+    description = {
+        "class_name": "Sequential",
+        "config": [
+            {"class_name": "LSTM",
+             "config": recurrent("lstm_1", 3, **gated, forget_bias_init="one", batch_input_shape=[None, 4, 2], input_dtype="float32")},
+            {"class_name": "Bidirectional",
+             "config": {"name": "bidirectional_1", "trainable": True, "merge_mode": "concat",
+                        "layer": {"class_name": "GRU", "config": recurrent("gru_1", 2, **gated)}}},
+            {"class_name": "TimeDistributed",
+             "config": {"name": "timedistributed_1", "trainable": True, "layer": {"class_name": "Dense", "config": dense}}},
+            {"class_name": "SimpleRNN", "config": recurrent("simplernn_1", 3, return_sequences=False)},
+        ],
+    }
+    weights = {
+        "lstm_1": by_gate("lstm_1", "ifco", [0, 2, 1, 3], arrays[:3]),
+        "bidirectional_1": by_gate("forward_gru_1", "zrh", [0, 1, 2], arrays[3:6])
+        + by_gate("backward_gru_1", "zrh", [0, 1, 2], arrays[6:9]),
+        "timedistributed_1": [("dense_1_W", arrays[9]), ("dense_1_b", arrays[10])],
+        "simplernn_1": [("simplernn_1_W", arrays[11]), ("simplernn_1_U", arrays[12]), ("simplernn_1_b", arrays[13])],
+    }
+    legacy_file("keras_1_gates.h5", description, weights, keras_version="1.2.2")
+
+
 class Custom(L.Layer):
     def call(self, x):
         return x * 2
@@ -310,6 +372,7 @@ def main():
     theano()
     keras_1("tf")
     keras_1("th")
+    keras_1_gates()
     refused()
     save_file(values, OUT / "values.safetensors")
 

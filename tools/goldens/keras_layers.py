@@ -3,6 +3,10 @@ formula computes. Writes crates/emberline-net/tests/fixtures/keras_layers.json.
 
 Weights and inputs are `hashed(name, count)` of zoo_formula.py with the names `{case}/weight/{place}` and
 `{case}/input/{place}`, so that only configurations and answers are stored.
+
+    python tools/goldens/keras_layers.py check FOLDER
+
+loads every file in a folder that the test `written_layers_for_keras` wrote with real Keras, and compares its answers with those.
 """
 
 import json
@@ -310,7 +314,36 @@ def identities():
         case(layer, shape, call=off)
 
 
+def check(folder):
+    """The files that this library wrote, in real Keras."""
+    stored = json.loads(TARGET.read_text())["cases"]
+    worst, failed, count = 0.0, [], 0
+    for place, known in enumerate(stored):
+        name = f"{known['class']}/{place}"
+        path = folder / f"{name.replace('/', '_')}.keras"
+        if not path.exists():
+            continue
+        count += 1
+        try:
+            model = keras.models.load_model(path)
+            kind = known["input_kind"]
+            inputs = [values_of(f"{name}/input/{i}", (BATCH, *shape), kind) for i, shape in enumerate(known["inputs"])]
+            found = np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False)).ravel()
+            expected = np.array(known["output"], np.float32)
+            far = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+        except Exception as error:
+            failed.append(f"{name}: {str(error)[:300]}")
+            continue
+        worst = max(worst, far)
+        if not far <= 1e-5:
+            failed.append(f"{name}: differs by {far:.1e}")
+    print(f"{count} files, {len(failed)} fail; the largest difference is {worst:.1e}")
+    sys.exit("\n".join(failed))
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["check"]:
+        check(Path(sys.argv[2]))
     for group in (windows, dense, normalisations, activations, reshapes, merges, sequences, categories, identities):
         group()
     # Some classes have several names.

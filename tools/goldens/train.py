@@ -131,7 +131,88 @@ LAYERS = {
     "MultiHeadAttention": sequence(["mha", "MultiHeadAttention", {"heads": 2, "key_dim": 3}]),
     **{f"Activation {name}": activation(name) for name in (
         "relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "softmax", "softplus", "swish", "hard_sigmoid", "hard_swish", "gelu",
+        "selu", "celu", "exponential", "log_sigmoid", "tanh_shrink", "log_softmax", "softsign", "mish", "hard_tanh", "squareplus",
+        "sparse_plus", "sparse_sigmoid",
     )},
+}
+
+
+def steps(*middle):
+    """Sequences, whose mean goes on."""
+    return [[6, 5], *middle, ["mean", "GlobalAveragePooling1D", {}], HEAD]
+
+
+def volume(*middle):
+    return [[4, 5, 6, 2], *middle, ["mean", "GlobalAveragePooling3D", {}], HEAD]
+
+
+def recurrent(kind, **settings):
+    return [[6, 5], ["rnn", kind, {"units": 4, **settings}], HEAD]
+
+
+PROJECTED = [["a", "Dense", {"units": 4, "activation": "tanh"}, ["input"]], ["b", "Dense", {"units": 4}, ["input"]]]
+LAYERS |= {
+    "Conv1D": steps(["c", "Conv1D", {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"}]),
+    "Conv1D causal": steps(["c", "Conv1D", {"filters": 4, "kernel_size": 2, "dilation_rate": 2, "padding": "causal"}]),
+    "Conv3D": volume(["c", "Conv3D", {"filters": 4, "kernel_size": [2, 3, 2], "strides": 2, "padding": "same", "activation": "relu"}]),
+    "DepthwiseConv1D": steps(["d", "DepthwiseConv1D", {"kernel_size": 3, "padding": "same", "depth_multiplier": 2}]),
+    "DepthwiseConv2D dilation": odd(["d", "DepthwiseConv2D", {"kernel_size": [2, 3], "dilation_rate": 2}]),
+    "Conv2D of single pixels": odd(["c", "Conv2D", {"filters": 5, "kernel_size": 1, "activation": "relu"}]),
+    "Conv2D of single pixels apart": odd(["c", "Conv2D", {"filters": 5, "kernel_size": 1, "strides": 2}]),
+    "Conv1DTranspose": steps(["c", "Conv1DTranspose", {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"}]),
+    "Conv2DTranspose": odd(["c", "Conv2DTranspose", {"filters": 4, "kernel_size": [3, 2], "strides": 2, "activation": "relu"}]),
+    "Conv2DTranspose same": odd(["c", "Conv2DTranspose", {"filters": 4, "kernel_size": 2, "strides": 3, "padding": "same", "use_bias": False}]),
+    "Conv3DTranspose": volume(["c", "Conv3DTranspose", {"filters": 3, "kernel_size": 2, "strides": 2, "padding": "same"}]),
+    "MaxPooling1D": steps(["p", "MaxPooling1D", {"pool_size": 2, "strides": 1, "padding": "same"}], ["h", "Dense", {"units": 4}]),
+    "MaxPooling3D": volume(["c", "Conv3D", {"filters": 3, "kernel_size": 2}], ["p", "MaxPooling3D", {"pool_size": 2, "padding": "same"}]),
+    "AveragePooling3D": volume(["c", "Conv3D", {"filters": 3, "kernel_size": 2}], ["p", "AveragePooling3D", {"pool_size": 2, "padding": "same"}]),
+    "AdaptiveAveragePooling2D": image(["p", "AdaptiveAveragePooling2D", {"output_size": [3, 5]}]),
+    "AdaptiveMaxPooling2D": image(["p", "AdaptiveMaxPooling2D", {"output_size": [3, 5]}]),
+    "UpSampling2D": image(["u", "UpSampling2D", {"size": [2, 3]}], ["c", "Conv2D", {"filters": 3, "kernel_size": 3}]),
+    "UpSampling2D bilinear": image(["u", "UpSampling2D", {"size": 2, "interpolation": "bilinear"}], ["c", "Conv2D", {"filters": 3, "kernel_size": 3}]),
+    "Resizing nearest": image(["r", "Resizing", {"height": 5, "width": 11, "interpolation": "nearest"}], ["c", "Conv2D", {"filters": 3, "kernel_size": 3}]),
+    "Resizing bilinear": image(["r", "Resizing", {"height": 5, "width": 11}], ["c", "Conv2D", {"filters": 3, "kernel_size": 3}]),
+    "CenterCrop": image(["r", "CenterCrop", {"height": 5, "width": 4}], ["c", "Conv2D", {"filters": 3, "kernel_size": 3}]),
+    "Cropping2D": image(["r", "Cropping2D", {"cropping": [[1, 2], [0, 3]]}], ["c", "Conv2D", {"filters": 3, "kernel_size": 3}]),
+    "Permute": steps(["p", "Permute", {"dims": [2, 1]}], ["h", "Dense", {"units": 4, "activation": "relu"}]),
+    "RepeatVector": [[6], ["h", "Dense", {"units": 4}], ["r", "RepeatVector", {"n": 3}], ["f", "Flatten", {}], HEAD],
+    **{f"{kind} of inputs": steps(*PROJECTED, ["m", kind, {}, ["a", "b"]]) for kind in ("Subtract", "Multiply", "Average", "Maximum", "Minimum")},
+    "Dot": steps(*PROJECTED, ["m", "Dot", {"axes": 2}, ["a", "b"]]),
+    "Dot normalized": steps(*PROJECTED, ["m", "Dot", {"axes": 1, "normalize": True}, ["a", "b"]]),
+    "LayerNormalization of images": image(["ln", "LayerNormalization", {"axis": [1, 2, 3]}]),
+    "LayerNormalization of columns": image(["ln", "LayerNormalization", {"axis": [1], "center": False}]),
+    "GroupNormalization": image(["gn", "GroupNormalization", {"groups": 3}]),
+    "GroupNormalization of each": image(["gn", "GroupNormalization", {"groups": -1, "scale": False}]),
+    "RMSNormalization": image(["n", "RMSNormalization", {}]),
+    "UnitNormalization": image(["n", "UnitNormalization", {"axis": [1, 3]}]),
+    "Normalization": steps(["h", "Dense", {"units": 4}], ["n", "Normalization", {}]),
+    "Normalization of one": steps(["h", "Dense", {"units": 4}], ["n", "Normalization", {"axis": None, "mean": 0.1, "variance": 0.5}]),
+    "PReLU": image(["c", "Conv2D", {"filters": 4, "kernel_size": 3}], ["p", "PReLU", {}]),
+    "PReLU shared": image(["c", "Conv2D", {"filters": 4, "kernel_size": 3}], ["p", "PReLU", {"shared_axes": [1, 2]}]),
+    "Softmax over rows": image(["s", "Softmax", {"axis": [1, 2]}]),
+    "Embedding": [[6], ["r", "Rescaling", {"scale": 2.4, "offset": 2.5}], ["e", "Embedding", {"input_dim": 5, "output_dim": 4}], ["f", "Flatten", {}], HEAD],
+    "EinsumDense": steps(["h", "EinsumDense", {"equation": "abc,cd->abd", "output_shape": [None, 4], "bias_axes": "d", "activation": "tanh"}]),
+    "EinsumDense of places": steps(["h", "EinsumDense", {"equation": "...bc,bcd->...bd", "output_shape": [6, 4], "bias_axes": "b"}]),
+    "TimeDistributed": [
+        [3, 5, 5, 2], ["t", "TimeDistributed", {"layer": ["Conv2D", {"filters": 3, "kernel_size": 3, "activation": "relu"}]}],
+        ["f", "Flatten", {}], HEAD,
+    ],
+    "Attention": steps(*PROJECTED, ["m", "Attention", {"use_scale": True}, ["a", "b"]]),
+    "Attention concat": steps(*PROJECTED, ["m", "Attention", {"score_mode": "concat"}, ["a", "b"]]),
+    "AdditiveAttention": steps(*PROJECTED, ["m", "AdditiveAttention", {}, ["a", "b", "a"]]),
+    "SimpleRNN": recurrent("SimpleRNN"),
+    "LSTM": recurrent("LSTM"),
+    "LSTM of other activations": recurrent("LSTM", activation="softsign", recurrent_activation="hard_sigmoid", use_bias=False),
+    "LSTM backwards": [[6, 5], ["rnn", "LSTM", {"units": 4, "go_backwards": True, "return_sequences": True}], ["f", "Flatten", {}], HEAD],
+    "GRU": recurrent("GRU"),
+    "GRU resetting before": recurrent("GRU", reset_after=False),
+    "GRU upon LSTM": [[6, 5], ["first", "LSTM", {"units": 4, "return_sequences": True}], ["second", "GRU", {"units": 4}], HEAD],
+    "Bidirectional LSTM": recurrent("Bidirectional", cell="LSTM"),
+    "Bidirectional GRU": [
+        [6, 5], ["rnn", "Bidirectional", {"cell": "GRU", "units": 4, "return_sequences": True, "merge_mode": "sum"}], ["f", "Flatten", {}], HEAD,
+    ],
+    "SeparableConv2D": image(["s", "SeparableConv2D", {"filters": 5, "kernel_size": 3, "depth_multiplier": 2, "activation": "relu"}]),
+    "SeparableConv1D": steps(["s", "SeparableConv1D", {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"}]),
 }
 
 RATE = 0.02
@@ -240,7 +321,7 @@ def formula(name, shape):
         return (u * np.sqrt(3.0 / np.prod(shape[:-1]))).astype(np.float32)
     if kind == "gamma":
         return (1.0 + 0.1 * u).astype(np.float32)
-    if kind == "moving_variance":
+    if kind in ("moving_variance", "variance"):
         return (1.0 + 0.5 * u).astype(np.float32)
     return (0.1 * u).astype(np.float32)
 
@@ -266,7 +347,7 @@ def build(network, settings=None):
     values = {"input": keras.Input(shape, name="input")}
     last, variables = "input", []
     for name, kind, given, *inputs in rows:
-        given = {key: tuple(map(tuple, v)) if key == "padding" and isinstance(v, list) else v for key, v in given.items()}
+        given = {key: tuple(map(tuple, v)) if key in ("padding", "cropping") and isinstance(v, list) else v for key, v in given.items()}
         given |= (settings or {}).get(name, {})
         inputs = [values[i] for i in inputs[0]] if inputs else [values[last]]
         if kind == "MultiHeadAttention":
@@ -276,14 +357,34 @@ def build(network, settings=None):
             for ours, part in [("query", layer.query_dense), ("key", layer.key_dense), ("value", layer.value_dense), ("output", layer.output_dense)]:
                 variables.append((f"{name}/{ours}_kernel", part.kernel, (features, features)))
                 variables.append((f"{name}/{ours}_bias", part.bias, (features,)))
+        elif kind.startswith("Separable"):
+            layer = getattr(kl, kind)(name=name, **given)
+            values[name] = layer(inputs[0])
+            depthwise, *rest = layer.weights
+            variables.append((f"{name}_depthwise/kernel", depthwise, tuple(depthwise.shape)))
+            variables += [(f"{name}/{v.name.removeprefix('pointwise_')}", v, tuple(v.shape)) for v in rest]
+        elif kind == "Bidirectional":
+            given = dict(given)
+            cell, merge = getattr(kl, given.pop("cell")), given.pop("merge_mode", "concat")
+            layer = kl.Bidirectional(cell(**given), merge_mode=merge, name=name)
+            values[name] = layer(inputs[0])
+            for ours, part in [("forward", layer.forward_layer), ("backward", layer.backward_layer)]:
+                variables += [(f"{name}/{ours}_{v.name}", v, tuple(v.shape)) for v in part.weights]
         else:
+            if kind == "TimeDistributed":
+                inner, settings_of_inner = given["layer"]
+                given = {"layer": getattr(kl, inner)(**settings_of_inner)}
             layer = (OWN.get(kind) or getattr(kl, kind))(name=name, **given)
             values[name] = layer(inputs if len(inputs) > 1 else inputs[0])
-            variables += [(f"{name}/{v.name}", v, tuple(v.shape)) for v in layer.weights if "seed" not in v.name]
+            variables += [(f"{name}/{v.name}", v, tuple(v.shape)) for v in layer.weights if v.name not in ("count", "seed_generator_state")]
         last = name
     model = keras.Model(values["input"], values[last])
     for name, variable, shape in variables:
         variable.assign(formula(name, shape).reshape(variable.shape))
+    for layer in model.layers:
+        # What `Normalization` computes with follows its weights only when it is asked to.
+        if isinstance(layer, kl.Normalization):
+            layer.finalize_state()
     return model, variables
 
 
@@ -323,7 +424,8 @@ def case(name, network, optimizer, loss, targets, settings=None, frozen=(), clas
         model.get_layer(layer).trainable = False
     optimizer = optimizer.__class__.from_config(optimizer.get_config())
     serialized = plain(optimizers.serialize(optimizer))
-    model.compile(optimizer, loss)
+    # Steps are few and small: compiling them takes longer than making them.
+    model.compile(optimizer, loss, run_eagerly=True)
     found = []
     for step in range(STEPS):
         x, y = batch(step % BATCHES, network[0], targets)

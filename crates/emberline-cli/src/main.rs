@@ -21,6 +21,7 @@ mod sql;
 mod summary;
 mod train;
 mod tune;
+mod verify;
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -1,13 +1,15 @@
 //! `emberline models`: the named networks, and their weights.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use emberline::net::default_runtime;
-use emberline::zoo::{self, Card, ModelStore, Verification};
+use emberline::net::{ImageLayout, OnnxOptions};
+use emberline::zoo::{self, Card, ModelStore, WeightsFile};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::progress::Progress;
+use crate::verify::VerifyArgs;
 use crate::{Common, network, output};
 
 /// The named networks, and their weights.
@@ -30,21 +32,39 @@ enum Action {
     Pull {
         /// The network's name
         name: String,
+        /// Fetch them as safetensors from a model hub instead, for `--weights` and `modelFile`
+        #[arg(long)]
+        safetensors: bool,
     },
-    /// Run it on pictures whose answers PyTorch computed, and compare
-    Verify {
-        /// The network's name
-        name: String,
-    },
+    /// Write a network as ONNX or Keras, for other programs
+    Export(ExportArgs),
+    /// Run a network or a model file on golden inputs, from pixels to classes, and compare with what its origin computed
+    Verify(VerifyArgs),
 }
 
 pub(crate) async fn run(args: ModelsArgs, common: Common) -> Result<()> {
     match args.action.unwrap_or(Action::List) {
         Action::List => list(common),
         Action::Info { name } => info(zoo::card(&name)?, common),
-        Action::Pull { name } => pull(zoo::card(&name)?, common).await,
-        Action::Verify { name } => verify(zoo::card(&name)?, common).await,
+        Action::Pull { name, safetensors } => pull(zoo::card(&name)?, safetensors, common).await,
+        Action::Export(args) => export(zoo::card(&args.name)?, args, common).await,
+        Action::Verify(args) => crate::verify::run(args, common).await,
     }
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The network's name
+    name: String,
+    /// The new file: .onnx, normalisations folded and images with their channels first, or .keras
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// A file with the network's weights (.h5, .pth, .safetensors) [default: what `emberline models pull` fetches]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// The layer at which the network ends [default: its last]
+    #[arg(long, value_name = "LAYER")]
+    layer: Option<String>,
 }
 
 /// A card in JSON.
@@ -137,6 +157,7 @@ fn info(card: &'static Card, common: Common) -> Result<()> {
             "cut_layers": card.cut_layers,
             "top1_source": card.top1.source,
             "weights_sources": sources,
+            "safetensors_sources": safetensors_sources(card),
             "layers": layers,
         }));
     }
@@ -144,7 +165,7 @@ fn info(card: &'static Card, common: Common) -> Result<()> {
     print_layers(card, &layers)
 }
 
-fn print_card(card: &Card, summary: &Summary, sources: &[String]) -> Result<()> {
+fn print_card(card: &'static Card, summary: &Summary, sources: &[String]) -> Result<()> {
     let rule = &card.preprocessing;
     let features = output::thousands(card.feature_width as u64);
     let labels = (card.labels)();
@@ -160,6 +181,7 @@ fn print_card(card: &Card, summary: &Summary, sources: &[String]) -> Result<()> 
         ("cost", format!("{parameters} parameters, {:.2} GFLOP per image", summary.gflop_per_image)),
         ("weights", format!("{}, {}", megabytes(summary.weights_bytes), summary.weights_checksum)),
         ("from", sources.join("; ")),
+        ("safetensors", safetensors_sources(card).join("; ")),
         ("pulled", if summary.pulled { "yes" } else { "no" }.to_string()),
         ("licence", card.licence.to_string()),
     ] {
@@ -188,10 +210,15 @@ fn print_layers(card: &Card, layers: &[LayerInfo]) -> Result<()> {
     Ok(output::print(&table)?)
 }
 
-async fn pull(card: &'static Card, common: Common) -> Result<()> {
-    let path = network::pull(card).await?;
+async fn pull(card: &'static Card, safetensors: bool, common: Common) -> Result<()> {
+    let file = match (safetensors, safetensors_of(card)) {
+        (false, _) => &card.weights,
+        (true, Some(file)) => file,
+        (true, None) => bail!("--safetensors: no model hub is known to have the weights of {} so", card.name),
+    };
+    let path = network::pull_file(card, file).await?;
     if common.json {
-        let (bytes, checksum) = (std::fs::metadata(&path)?.len(), card.weights.checksum.to_string());
+        let (bytes, checksum) = (std::fs::metadata(&path)?.len(), file.checksum.to_string());
         return output::json(
             &json!({ "name": card.name, "path": path, "bytes": bytes, "checksum": checksum }),
         );
@@ -204,76 +231,46 @@ async fn pull(card: &'static Card, common: Common) -> Result<()> {
     ))?)
 }
 
-async fn verify(card: &'static Card, common: Common) -> Result<()> {
-    let progress = Progress::waiting(format!("Running {}", card.name));
-    // A network whose golden values come of a formula's weights needs no others.
-    let graph = move || zoo::verify_graph(card, default_runtime().as_ref());
-    let graph = tokio::task::spawn_blocking(graph).await??;
-    drop(progress);
-    let found = match graph {
-        Some(found) => found,
+async fn export(card: &'static Card, args: ExportArgs, common: Common) -> Result<()> {
+    let extension = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let to_onnx = match extension {
+        "onnx" => true,
+        "keras" => false,
+        _ => bail!("--out: expected a file called .onnx or .keras, found `{}`", args.out.display()),
+    };
+    let (card, mut network) = match &args.weights {
+        Some(file) => card.load_file(file)?,
         None => {
             network::pull(card).await?;
-            let progress = Progress::waiting(format!("Running {}", card.name));
-            let run = move || -> Result<Verification> {
-                let network = card.load(&ModelStore::open())?.fold_batch_norms()?;
-                Ok(zoo::verify(card, &network, default_runtime().as_ref())?)
-            };
-            let found = tokio::task::spawn_blocking(run).await??;
-            drop(progress);
-            found
+            (card, card.load(&ModelStore::open())?)
         }
     };
-    show(card, &found, common)?;
-    if !found.passed() {
-        bail!("{}: it differs from what its origin computed by more than is allowed", card.name);
+    if let Some(layer) = &args.layer {
+        network = network.cut(layer)?;
     }
-    Ok(())
+    let bytes = if to_onnx {
+        let options = OnnxOptions { input_layout: ImageLayout::ChannelsFirst };
+        network.fold_batch_norms()?.to_onnx(&options)?
+    } else {
+        network.to_keras()?
+    };
+    std::fs::write(&args.out, &bytes).with_context(|| args.out.display().to_string())?;
+    if common.json {
+        let (path, bytes) = (&args.out, bytes.len());
+        return output::json(
+            &json!({ "name": card.name, "path": path, "bytes": bytes, "preprocessing": card.preprocessing }),
+        );
+    }
+    Ok(output::line(format!("{}: {}, {}", card.name, megabytes(bytes.len() as u64), args.out.display()))?)
 }
 
-fn show(card: &Card, found: &Verification, common: Common) -> Result<()> {
-    let runtime = default_runtime().name();
-    if common.json {
-        let layers = found.comparisons.iter().map(|c| json!({
-            "picture": c.picture, "layer": c.layer, "max_difference": c.max_difference, "tolerance": c.tolerance,
-        }));
-        let top5 = found
-            .top5
-            .iter()
-            .map(|t| json!({ "picture": t.picture, "expected": t.expected, "found": t.found }));
-        return output::json(&json!({
-            "name": card.name,
-            "runtime": runtime,
-            "passed": found.passed(),
-            "layers": layers.collect::<Vec<_>>(),
-            "top5": top5.collect::<Vec<_>>(),
-        }));
-    }
-    let mut table = output::table(["picture", "layer", "largest relative difference", "allowed"]);
-    for compared in &found.comparisons {
-        table.add_row([
-            compared.picture.clone(),
-            compared.layer.clone(),
-            format!("{:.1e}", compared.max_difference),
-            format!("{:.1e}", compared.tolerance),
-        ]);
-    }
-    output::print(&table)?;
-    for top in &found.top5 {
-        let verdict = if top.expected == top.found { "as PyTorch has them" } else { "expected" };
-        let expected =
-            if top.expected == top.found { String::new() } else { format!(" {}", top.expected.join(", ")) };
-        output::line(format!(
-            "{}: five most probable classes {}: {verdict}{expected}",
-            top.picture,
-            top.found.join(", ")
-        ))?;
-    }
-    Ok(output::line(format!(
-        "{} on {runtime}: {}",
-        card.name,
-        if found.passed() { "passed" } else { "failed" }
-    ))?)
+/// The safetensors of a network, or of its variant.
+fn safetensors_of(card: &'static Card) -> Option<&'static WeightsFile<'static>> {
+    card.variants().find_map(|variant| variant.safetensors.as_ref())
+}
+
+fn safetensors_sources(card: &'static Card) -> Vec<String> {
+    safetensors_of(card).into_iter().flat_map(|file| file.sources).map(ToString::to_string).collect()
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use emberline::ml::DeepImageFeaturizer;
-use emberline::zoo::{self, Card, ModelStore};
+use emberline::zoo::{self, Card, ModelStore, WeightsFile};
 
 use crate::cache::CacheArgs;
 use crate::progress::Progress;
@@ -73,10 +73,18 @@ pub(crate) async fn ready(model: &str, layer: Option<&str>) -> Result<&'static C
 
 /// Makes sure that the weights of a network are in the store, and returns where.
 pub(crate) async fn pull(card: &'static Card) -> Result<std::path::PathBuf> {
+    pull_file(card, &card.weights).await
+}
+
+/// The same of one file of a network's.
+pub(crate) async fn pull_file(
+    card: &'static Card,
+    file: &'static WeightsFile<'static>,
+) -> Result<std::path::PathBuf> {
     let pull = move || {
         let mut bar: Option<Progress> = None;
         // Nothing is reported, and no bar shown, where the file is there.
-        ModelStore::open().pull(&card.weights, &mut |progress| {
+        ModelStore::open().pull(file, &mut |progress| {
             bar.get_or_insert_with(|| Progress::bytes(card.name, progress.total.unwrap_or_default()))
                 .set(progress.done);
         })

@@ -63,7 +63,7 @@ pub use self::{
         Reshape, Resizing, RmsNormalization, Score, Shape, Sizes, UpSampling, WindowPooling, ZeroPadding,
     },
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
-    onnx::{ElementType, ImageLayout, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
+    onnx::{ElementType, ImageLayout, JoinedModels, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
     runtime::{
         LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
         default_runtime, look_for_library_in,

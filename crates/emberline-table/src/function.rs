@@ -1,5 +1,6 @@
 //! The column function: the one shape that everything loaded or learned has.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ use crate::error::{Result, TableError};
 /// let input: ArrayRef = Arc::new(Float32Array::from(vec![1.5, 2.0]));
 /// assert_eq!(Doubled.evaluate(&[input]).unwrap().values.len(), 2);
 /// ```
-pub trait ColumnFunction: Debug + Send + Sync {
+pub trait ColumnFunction: Any + Debug + Send + Sync {
     /// What this function is, in a form that rebuilds it elsewhere.
     fn describe(&self) -> Description;
 

@@ -57,6 +57,11 @@ impl Device {
         })
     }
 
+    /// Whether it is the processor, for which there are kernels of our own.
+    pub(crate) fn is_cpu(&self) -> bool {
+        self.name.starts_with("cpu")
+    }
+
     /// Without automatic differentiation.
     pub(crate) fn plain(&self) -> &BurnDevice {
         &self.plain

@@ -51,6 +51,7 @@ mod random;
 mod schedule;
 mod trainer;
 mod transfer;
+mod trunk;
 mod weights;
 
 pub use self::{
@@ -67,4 +68,5 @@ pub use self::{
     schedule::{LearningRate, Schedule},
     trainer::{Epoch, Event, Trained, evaluate, fit, predict},
     transfer::copy_weights,
+    trunk::FrozenTrunk,
 };

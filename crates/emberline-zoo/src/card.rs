@@ -36,6 +36,9 @@ pub struct Card {
     pub top1: Top1,
     /// The file with the weights.
     pub weights: WeightsFile<'static>,
+    /// The same weights as safetensors on a model hub, where they are there: the store fetches them like `weights`, and
+    /// [`load_file`](Self::load_file) reads them.
+    pub safetensors: Option<WeightsFile<'static>>,
     /// The golden values, written by `tools/goldens/zoo.py` or `zoo_formula.py`.
     pub(crate) golden: &'static str,
     pub(crate) architecture: Architecture,
@@ -167,8 +170,40 @@ impl Card {
 
 #[cfg(test)]
 mod tests {
+    use emberline_net::Tensor;
+    use safetensors::{Dtype, tensor::TensorView};
+
     use super::*;
     use crate::formula;
+
+    #[test]
+    fn safetensors_hold_a_networks_weights() -> Result<()> {
+        let card = card("ResNet18")?;
+        let tensors = formula::tensors(&card.blueprint()?, 1.0)?;
+        let bytes: Vec<(String, &Tensor, Vec<u8>)> = tensors
+            .iter()
+            .map(|(name, tensor)| {
+                let bytes = tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect();
+                (name.clone(), tensor, bytes)
+            })
+            .collect();
+        let view = |(name, tensor, bytes): &(String, &Tensor, Vec<u8>)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape().to_vec(), bytes).unwrap();
+            (name.clone(), view)
+        };
+        let file = safetensors::serialize(bytes.iter().map(view), None).unwrap();
+        let network = card.load_weights(&file)?;
+        assert!(network.weights() == card.with_tensors(tensors.into())?.weights());
+        // Where there is no digest, files are told apart by their names.
+        let files: Vec<&str> = cards()
+            .iter()
+            .flat_map(Card::variants)
+            .filter_map(|c| Some(c.safetensors.as_ref()?.file_name))
+            .collect();
+        let names: std::collections::BTreeSet<&&str> = files.iter().collect();
+        assert_eq!(names.len(), 5, "{files:?}");
+        Ok(())
+    }
 
     #[test]
     fn a_file_goes_with_the_origin_whose_names_it_has() -> Result<()> {

@@ -84,6 +84,13 @@ pub enum Error {
         problem: String,
     },
 
+    /// A model file can't be verified with the values at hand.
+    #[error("{problem}")]
+    File {
+        /// What is missing, and what to do.
+        problem: String,
+    },
+
     /// The network can't be built, or its weights can't be read, or it can't be run.
     #[error(transparent)]
     Network(#[from] emberline_net::Error),

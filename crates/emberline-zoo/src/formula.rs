@@ -61,6 +61,11 @@ fn tensor(name: &str, shape: &[usize], kind: Kind, gain: f64) -> Result<Tensor> 
         Kind::Variance => (1.0, 0.5),
         Kind::Offset => (0.0, 0.1),
     };
+    between(name, shape, middle, width)
+}
+
+/// A tensor of numbers at most `width` from `middle`.
+pub(crate) fn between(name: &str, shape: &[usize], middle: f64, width: f64) -> Result<Tensor> {
     let seed = fnv_1a(name.as_bytes());
     let count: usize = shape.iter().product();
     let number = |i: u64| (middle + width * hashed(seed, i)) as f32;

@@ -27,6 +27,7 @@ mod formula;
 mod labels;
 mod store;
 mod verify;
+mod verify_file;
 mod weights;
 
 use emberline_net::Network;
@@ -37,7 +38,8 @@ pub use self::{
     family::Origin,
     labels::{Label, imagenet_labels},
     store::{Checksum, MIRROR_VARIABLE, ModelStore, OFFLINE_VARIABLE, Progress, Source, WeightsFile},
-    verify::{Comparison, Top5, Verification, verify, verify_graph},
+    verify::{Comparison, Top5, Verification, verify, verify_graph, verify_weights},
+    verify_file::{verify_in_runtimes, verify_model},
 };
 
 /// The named network with its weights, fetched into the store if they are not there: [`Card::load`] by name.

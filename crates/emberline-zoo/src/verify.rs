@@ -6,7 +6,7 @@
 //! counts too. The others are compared with weights that a formula gives (`zoo_formula.py`), on a picture smaller than those
 //! they are used with: that proves the graph, the preprocessing and the places of the weights in their files, and needs none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emberline_image::{Channels, Image, Layout, Preprocessing};
 use emberline_net::{ImageLayout, Network, OnnxOptions, PrepareOptions, Runtime, Tensor};
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::{Card, Error, Result, formula};
 
 /// The difference allowed where both sides start from the same pixels: they add the same numbers in another order.
-const SAME_PIXELS_TOLERANCE: f64 = 1e-4;
+pub(crate) const SAME_PIXELS_TOLERANCE: f64 = 1e-4;
 
 /// The difference allowed where both sides resized the picture: some bytes round the other way (which ones depends on
 /// the vector instructions at hand), and the rings' fine lines make the most of it. A swapped channel or a wrong scale
@@ -105,6 +105,58 @@ pub fn verify_graph(card: &Card, runtime: &dyn Runtime) -> Result<Option<Verific
     with_formula(card, &golden, formula, runtime).map(Some)
 }
 
+/// Runs a network with a user's weights on a picture in two runtimes, from pixels on, and compares the layers that its card
+/// names as cuts, and the most probable classes. `card` and `network` are what [`Card::load_file`] gives.
+///
+/// # Errors
+/// When one of the runtimes can't run the network.
+///
+/// ```no_run
+/// use emberline_net::{TractRuntime, default_runtime};
+///
+/// let (card, network) = emberline_zoo::card("ResNet50")?.load_file("mine.safetensors")?;
+/// let verification = emberline_zoo::verify_weights(card, &network, default_runtime().as_ref(), &TractRuntime)?;
+/// assert!(verification.passed());
+/// # Ok::<(), emberline_zoo::Error>(())
+/// ```
+pub fn verify_weights(
+    card: &Card,
+    network: &Network,
+    runtime: &dyn Runtime,
+    other: &dyn Runtime,
+) -> Result<Verification> {
+    let network = &network.fold_batch_norms()?;
+    let preprocessing = &card.preprocessing;
+    // Wider than the network's input, so that it has to be resized.
+    let (width, height) = (preprocessing.width * 4 / 3, preprocessing.height);
+    let picture = format!("{width}x{height}, as in {}", other.name());
+    let pixels = tensor(preprocessing, width, height)?;
+    let layers: BTreeSet<&str> = card.cut_layers.iter().copied().chain(["predictions"]).collect();
+    let layers: Vec<&str> = layers.into_iter().collect();
+    let outputs =
+        |runtime| Run { card, preprocessing, network, runtime, pixels: pixels.clone() }.outputs(&layers);
+    let (found, expected) = (outputs(runtime)?, outputs(other)?);
+    let mut verification = Verification { comparisons: Vec::new(), top5: Vec::new() };
+    for ((layer, found), expected) in layers.iter().zip(&found).zip(&expected) {
+        verification.comparisons.push(Comparison {
+            picture: picture.clone(),
+            layer: (*layer).to_owned(),
+            max_difference: difference(expected.data(), found.data()),
+            tolerance: SAME_PIXELS_TOLERANCE,
+        });
+        if *layer == "predictions" {
+            let labels = (card.labels)();
+            let ids = |probabilities: &Tensor| {
+                let classes = most_probable(probabilities.data(), 5);
+                classes.iter().filter_map(|&class| Some(labels.get(class)?.id.to_owned())).collect()
+            };
+            let (expected, found) = (ids(expected), ids(found));
+            verification.top5.push(Top5 { picture: picture.clone(), expected, found });
+        }
+    }
+    Ok(verification)
+}
+
 fn golden(card: &Card) -> Result<Golden> {
     serde_json::from_str(card.golden)
         .map_err(|error| Error::Golden { network: card.name, problem: error.to_string() })
@@ -133,7 +185,13 @@ fn compare(
 ) -> Result<Verification> {
     let mut verification = Verification { comparisons: Vec::new(), top5: Vec::new() };
     for picture in &golden.pictures {
-        let run = Run { card, preprocessing, network, runtime, pixels: tensor(preprocessing, picture)? };
+        let run = Run {
+            card,
+            preprocessing,
+            network,
+            runtime,
+            pixels: tensor(preprocessing, picture.width, picture.height)?,
+        };
         run.compare(picture, &mut verification)?;
     }
     Ok(verification)
@@ -257,14 +315,16 @@ impl Summary {
 }
 
 /// The largest difference, divided by the largest expected magnitude; infinite where the lengths differ.
-fn difference(expected: &[f32], found: &[f32]) -> f64 {
+pub(crate) fn difference(expected: &[f32], found: &[f32]) -> f64 {
     if expected.len() != found.len() {
         return f64::INFINITY;
     }
     let scale = expected.iter().fold(0.0_f64, |scale, &value| scale.max(f64::from(value).abs()));
     let differences = expected.iter().zip(found).map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs());
     // `max` would drop a value that is not a number.
-    differences.fold(0.0_f64, |max, value| if max.is_nan() || value <= max { max } else { value }) / scale
+    let largest =
+        differences.fold(0.0_f64, |max, value| if max.is_nan() || value <= max { max } else { value });
+    if largest == 0.0 { 0.0 } else { largest / scale }
 }
 
 /// The indices of the greatest values, greatest first; the earlier of equal ones first.
@@ -276,8 +336,8 @@ fn most_probable(probabilities: &[f32], count: usize) -> Vec<usize> {
 }
 
 /// A golden picture as the network's input, with a batch of one.
-fn tensor(preprocessing: &Preprocessing, picture: &Picture) -> Result<Tensor> {
-    let image = draw(picture.width, picture.height)?;
+fn tensor(preprocessing: &Preprocessing, width: u32, height: u32) -> Result<Tensor> {
+    let image = draw(width, height)?;
     let mut values = vec![0.0; preprocessing.tensor_len()];
     preprocessing.image_to_tensor(&image, &mut values)?;
     let (width, height) = (preprocessing.width as usize, preprocessing.height as usize);
@@ -307,6 +367,8 @@ fn draw(width: u32, height: u32) -> Result<Image> {
 
 #[cfg(test)]
 mod tests {
+    use emberline_net::{OnnxLimits, OnnxModel};
+
     use super::*;
 
     #[test]
@@ -332,6 +394,43 @@ mod tests {
             for (layer, output) in layers.iter().zip(outputs) {
                 assert_eq!(output.shape()[1..], network.shapes()[*layer], "{name}: {layer}");
                 assert!(output.data().iter().all(|value| value.is_finite()), "{name}: {layer}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn cuts_joined_to_one_model_answer_the_same_bits() -> Result<()> {
+        for name in
+            ["ResNet18", "ResNet50V2", "MobileNetV3Large", "EfficientNetB0", "ConvNeXtTiny", "DenseNet121"]
+        {
+            let card = crate::card(name)?;
+            let blueprint = card.blueprint_of(64)?;
+            let tensors = formula::tensors(&blueprint, 1.0)?;
+            let network = card.with_tensors_of(blueprint, tensors.into())?;
+            let values = (0..64 * 64 * 3).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+            let image = Tensor::new(vec![1, 3, 64, 64], values)?;
+            let options = OnnxOptions { input_layout: ImageLayout::ChannelsFirst };
+            let run = |onnx: &[u8]| {
+                let prepared = emberline_net::default_runtime().prepare(onnx, &PrepareOptions::default())?;
+                prepared.run(&[image.view()])
+            };
+            let cuts = [card.cut_layers[0], card.cut_layers[2], card.feature_layer, "predictions"];
+            let mut models = Vec::new();
+            let mut alone = Vec::new();
+            for layer in cuts {
+                let network = network.cut(layer)?.pooled(emberline_net::Pooling::Avg)?.fold_batch_norms()?;
+                let onnx = network.to_onnx(&options)?;
+                alone.extend(run(&onnx)?);
+                models.push(OnnxModel::from_bytes(&onnx, &OnnxLimits::default())?);
+            }
+            let Some(joined) = OnnxModel::joined(&models) else { panic!("{name}: nothing in common") };
+            let deepest = models[3].operators().values().sum::<usize>();
+            assert!(joined.model.operators().values().sum::<usize>() < deepest + 8, "{name}");
+            let together = run(&joined.model.to_bytes())?;
+            for ((layer, place), alone) in cuts.iter().zip(joined.outputs).zip(alone) {
+                let difference = difference(alone.data(), together[place].data());
+                assert!(alone == together[place], "{name}: {layer} differs by {difference}");
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline.ml._holders import OneVsRestBase, Validator, ValidatorModel
+from emberline.ml._networks import TrainedNetwork
 from emberline.ml._summary import summary_of
 from emberline.ml.param import Param, TypeConverters
 from emberline.ml.util import NativeEstimator, NativeEvaluator, NativeModel, NativeTransformer, keyword_only
@@ -28,7 +29,11 @@ __all__ = [
     "KMeansModel",
     "KNearestNeighborsClassifier",
     "KNearestNeighborsClassifierModel",
+    "KerasEstimator",
+    "KerasImageFileEstimator",
+    "KerasImageFileModel",
     "KerasImageFileTransformer",
+    "KerasModel",
     "KerasTransformer",
     "LinearRegression",
     "LinearRegressionModel",
@@ -1240,8 +1245,785 @@ class KNearestNeighborsClassifierModel(NativeModel):
         return self._attribute("numRows")
 
 
+class KerasEstimator(NativeEstimator):
+    """A Keras network that is trained on a column of numbers, vectors or tensors.
+
+    Params:
+
+    - ``inputCol``: input column name (required)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``predictionCol``: column of the likeliest class, or of the number that a network with one output for values
+      predicts; none if empty (default: 'prediction')
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``labelCol``: label column name (default: 'label')
+    - ``modelFile``: the Keras file (.keras, .h5) of the network that training begins with; with modelName, a file
+      with that network's weights (not set by default)
+    - ``kerasOptimizer``: Keras' name of an optimizer, or its configuration as JSON, such as {"name": "adam",
+      "learning_rate": 0.001} (default: 'adam')
+    - ``kerasLoss``: Keras' name of a loss, or its configuration as JSON; if it is not set, the loss that the file was
+      compiled with, and of a named network categorical_crossentropy (not set by default)
+    - ``kerasMetrics``: Keras' names of metrics; if it is not set, accuracy where the loss is a crossentropy (not set
+      by default)
+    - ``kerasFitParams``: arguments of Keras' fit as JSON: batch_size, epochs, validation_split, class_weight,
+      shuffle, verbose, and callbacks (EarlyStopping, ReduceLROnPlateau, BackupAndRestore), each {"class_name": ...,
+      "config": {...}} (default: '{"verbose": 1}')
+    - ``learningRate``: the learning rate, in place of kerasOptimizer's, more than 0 (not set by default)
+    - ``batchSize``: examples per step, in place of kerasFitParams' batch_size, from 1 to 1048576 (not set by default)
+    - ``epochs``: how often all examples are seen, in place of kerasFitParams' epochs, at least 0 (not set by default)
+    - ``seed``: random seed (default: 0)
+    - ``freezeUntil``: the first layer that trains: those before it keep their weights, beside those that the file
+      says are not trainable (not set by default)
+    - ``headEpochs``: a first phase of so many epochs in which only the last layer with weights trains; epochs follow
+      with all that may, at least 0 (default: 0)
+    - ``learningRateFactors``: groups of layers that learn slower or faster, as `layer=factor`: a group begins at its
+      layer and ends before the next one's (not set by default)
+    - ``initialWeights``: layers whose weights come from elsewhere, as JSON {"layer": "network/layer"}, of a named
+      network or a Keras file (not set by default)
+    - ``device``: where it is computed: cpu, or cuda, metal, vulkan where they were built in (default: 'cpu')
+    - ``checkpointDir``: a folder where a run leaves what it goes on from if it is killed, after every epoch; each run
+      has a folder of its own there (not set by default)
+    """
+
+    _kind = "KerasEstimator"
+    inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    predictionCol: Param[str] = Param("undefined", "predictionCol", "column of the likeliest class, or of the number that a network with one output for values predicts; none if empty", TypeConverters.toString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    labelCol: Param[str] = Param("undefined", "labelCol", "label column name", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the Keras file (.keras, .h5) of the network that training begins with; with modelName, a file with that network's weights", TypeConverters.toModelFile)
+    kerasOptimizer: Param[dict[str, Any]] = Param("undefined", "kerasOptimizer", "Keras' name of an optimizer, or its configuration as JSON, such as {\"name\": \"adam\", \"learning_rate\": 0.001}", TypeConverters.toJson)
+    kerasLoss: Param[dict[str, Any]] = Param("undefined", "kerasLoss", "Keras' name of a loss, or its configuration as JSON; if it is not set, the loss that the file was compiled with, and of a named network categorical_crossentropy", TypeConverters.toJson)
+    kerasMetrics: Param[list[str]] = Param("undefined", "kerasMetrics", "Keras' names of metrics; if it is not set, accuracy where the loss is a crossentropy", TypeConverters.toListString)
+    kerasFitParams: Param[dict[str, Any]] = Param("undefined", "kerasFitParams", "arguments of Keras' fit as JSON: batch_size, epochs, validation_split, class_weight, shuffle, verbose, and callbacks (EarlyStopping, ReduceLROnPlateau, BackupAndRestore), each {\"class_name\": ..., \"config\": {...}}", TypeConverters.toJson)
+    learningRate: Param[float] = Param("undefined", "learningRate", "the learning rate, in place of kerasOptimizer's, more than 0", TypeConverters.toFloat)
+    batchSize: Param[int] = Param("undefined", "batchSize", "examples per step, in place of kerasFitParams' batch_size, from 1 to 1048576", TypeConverters.toInt)
+    epochs: Param[int] = Param("undefined", "epochs", "how often all examples are seen, in place of kerasFitParams' epochs, at least 0", TypeConverters.toInt)
+    seed: Param[int] = Param("undefined", "seed", "random seed", TypeConverters.toInt)
+    freezeUntil: Param[str] = Param("undefined", "freezeUntil", "the first layer that trains: those before it keep their weights, beside those that the file says are not trainable", TypeConverters.toString)
+    headEpochs: Param[int] = Param("undefined", "headEpochs", "a first phase of so many epochs in which only the last layer with weights trains; epochs follow with all that may, at least 0", TypeConverters.toInt)
+    learningRateFactors: Param[list[str]] = Param("undefined", "learningRateFactors", "groups of layers that learn slower or faster, as `layer=factor`: a group begins at its layer and ends before the next one's", TypeConverters.toListString)
+    initialWeights: Param[dict[str, Any]] = Param("undefined", "initialWeights", "layers whose weights come from elsewhere, as JSON {\"layer\": \"network/layer\"}, of a named network or a Keras file", TypeConverters.toJson)
+    device: Param[str] = Param("undefined", "device", "where it is computed: cpu, or cuda, metal, vulkan where they were built in", TypeConverters.toString)
+    checkpointDir: Param[str] = Param("undefined", "checkpointDir", "a folder where a run leaves what it goes on from if it is killed, after every epoch; each run has a folder of its own there", TypeConverters.toString)
+    _defaults = {
+        "predictionCol": "prediction",
+        "labelCol": "label",
+        "kerasOptimizer": "adam",
+        "kerasFitParams": {"verbose": 1},
+        "seed": 0,
+        "headEpochs": 0,
+        "device": "cpu",
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        predictionCol: str | None = None,
+        errorCol: str | None = None,
+        labelCol: str | None = None,
+        modelFile: str | None = None,
+        kerasOptimizer: dict[str, Any] | None = None,
+        kerasLoss: dict[str, Any] | None = None,
+        kerasMetrics: list[str] | None = None,
+        kerasFitParams: dict[str, Any] | None = None,
+        learningRate: float | None = None,
+        batchSize: int | None = None,
+        epochs: int | None = None,
+        seed: int | None = None,
+        freezeUntil: str | None = None,
+        headEpochs: int | None = None,
+        learningRateFactors: list[str] | None = None,
+        initialWeights: dict[str, Any] | None = None,
+        device: str | None = None,
+        checkpointDir: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        predictionCol: str | None = None,
+        errorCol: str | None = None,
+        labelCol: str | None = None,
+        modelFile: str | None = None,
+        kerasOptimizer: dict[str, Any] | None = None,
+        kerasLoss: dict[str, Any] | None = None,
+        kerasMetrics: list[str] | None = None,
+        kerasFitParams: dict[str, Any] | None = None,
+        learningRate: float | None = None,
+        batchSize: int | None = None,
+        epochs: int | None = None,
+        seed: int | None = None,
+        freezeUntil: str | None = None,
+        headEpochs: int | None = None,
+        learningRateFactors: list[str] | None = None,
+        initialWeights: dict[str, Any] | None = None,
+        device: str | None = None,
+        checkpointDir: str | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Sets ``predictionCol``."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """The value of ``predictionCol``."""
+        return self.getOrDefault("predictionCol")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setLabelCol(self, value: str) -> Self:
+        """Sets ``labelCol``."""
+        return self._set(labelCol=value)
+
+    def getLabelCol(self) -> str:
+        """The value of ``labelCol``."""
+        return self.getOrDefault("labelCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setKerasOptimizer(self, value: dict[str, Any]) -> Self:
+        """Sets ``kerasOptimizer``."""
+        return self._set(kerasOptimizer=value)
+
+    def getKerasOptimizer(self) -> dict[str, Any]:
+        """The value of ``kerasOptimizer``."""
+        return self.getOrDefault("kerasOptimizer")
+
+    def setKerasLoss(self, value: dict[str, Any]) -> Self:
+        """Sets ``kerasLoss``."""
+        return self._set(kerasLoss=value)
+
+    def getKerasLoss(self) -> dict[str, Any]:
+        """The value of ``kerasLoss``."""
+        return self.getOrDefault("kerasLoss")
+
+    def setKerasMetrics(self, value: list[str]) -> Self:
+        """Sets ``kerasMetrics``."""
+        return self._set(kerasMetrics=value)
+
+    def getKerasMetrics(self) -> list[str]:
+        """The value of ``kerasMetrics``."""
+        return self.getOrDefault("kerasMetrics")
+
+    def setKerasFitParams(self, value: dict[str, Any]) -> Self:
+        """Sets ``kerasFitParams``."""
+        return self._set(kerasFitParams=value)
+
+    def getKerasFitParams(self) -> dict[str, Any]:
+        """The value of ``kerasFitParams``."""
+        return self.getOrDefault("kerasFitParams")
+
+    def setLearningRate(self, value: float) -> Self:
+        """Sets ``learningRate``."""
+        return self._set(learningRate=value)
+
+    def getLearningRate(self) -> float:
+        """The value of ``learningRate``."""
+        return self.getOrDefault("learningRate")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
+
+    def setEpochs(self, value: int) -> Self:
+        """Sets ``epochs``."""
+        return self._set(epochs=value)
+
+    def getEpochs(self) -> int:
+        """The value of ``epochs``."""
+        return self.getOrDefault("epochs")
+
+    def setSeed(self, value: int) -> Self:
+        """Sets ``seed``."""
+        return self._set(seed=value)
+
+    def getSeed(self) -> int:
+        """The value of ``seed``."""
+        return self.getOrDefault("seed")
+
+    def setFreezeUntil(self, value: str) -> Self:
+        """Sets ``freezeUntil``."""
+        return self._set(freezeUntil=value)
+
+    def getFreezeUntil(self) -> str:
+        """The value of ``freezeUntil``."""
+        return self.getOrDefault("freezeUntil")
+
+    def setHeadEpochs(self, value: int) -> Self:
+        """Sets ``headEpochs``."""
+        return self._set(headEpochs=value)
+
+    def getHeadEpochs(self) -> int:
+        """The value of ``headEpochs``."""
+        return self.getOrDefault("headEpochs")
+
+    def setLearningRateFactors(self, value: list[str]) -> Self:
+        """Sets ``learningRateFactors``."""
+        return self._set(learningRateFactors=value)
+
+    def getLearningRateFactors(self) -> list[str]:
+        """The value of ``learningRateFactors``."""
+        return self.getOrDefault("learningRateFactors")
+
+    def setInitialWeights(self, value: dict[str, Any]) -> Self:
+        """Sets ``initialWeights``."""
+        return self._set(initialWeights=value)
+
+    def getInitialWeights(self) -> dict[str, Any]:
+        """The value of ``initialWeights``."""
+        return self.getOrDefault("initialWeights")
+
+    def setDevice(self, value: str) -> Self:
+        """Sets ``device``."""
+        return self._set(device=value)
+
+    def getDevice(self) -> str:
+        """The value of ``device``."""
+        return self.getOrDefault("device")
+
+    def setCheckpointDir(self, value: str) -> Self:
+        """Sets ``checkpointDir``."""
+        return self._set(checkpointDir=value)
+
+    def getCheckpointDir(self) -> str:
+        """The value of ``checkpointDir``."""
+        return self.getOrDefault("checkpointDir")
+
+
+class KerasImageFileEstimator(NativeEstimator):
+    """sparkdl's ``KerasImageFileEstimator``: a Keras network that is trained on images, or a named network that is fine-
+    tuned.
+
+    Params:
+
+    - ``inputCol``: input column name (required)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``predictionCol``: column of the likeliest class, or of the number that a network with one output for values
+      predicts; none if empty (default: 'prediction')
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``labelCol``: label column name (default: 'label')
+    - ``modelFile``: the Keras file (.keras, .h5) of the network that training begins with; with modelName, a file
+      with that network's weights (not set by default)
+    - ``kerasOptimizer``: Keras' name of an optimizer, or its configuration as JSON, such as {"name": "adam",
+      "learning_rate": 0.001} (default: 'adam')
+    - ``kerasLoss``: Keras' name of a loss, or its configuration as JSON; if it is not set, the loss that the file was
+      compiled with, and of a named network categorical_crossentropy (not set by default)
+    - ``kerasMetrics``: Keras' names of metrics; if it is not set, accuracy where the loss is a crossentropy (not set
+      by default)
+    - ``kerasFitParams``: arguments of Keras' fit as JSON: batch_size, epochs, validation_split, class_weight,
+      shuffle, verbose, and callbacks (EarlyStopping, ReduceLROnPlateau, BackupAndRestore), each {"class_name": ...,
+      "config": {...}} (default: '{"verbose": 1}')
+    - ``learningRate``: the learning rate, in place of kerasOptimizer's, more than 0 (not set by default)
+    - ``batchSize``: examples per step, in place of kerasFitParams' batch_size, from 1 to 1048576 (not set by default)
+    - ``epochs``: how often all examples are seen, in place of kerasFitParams' epochs, at least 0 (not set by default)
+    - ``seed``: random seed (default: 0)
+    - ``freezeUntil``: the first layer that trains: those before it keep their weights, beside those that the file
+      says are not trainable (not set by default)
+    - ``headEpochs``: a first phase of so many epochs in which only the last layer with weights trains; epochs follow
+      with all that may, at least 0 (default: 0)
+    - ``learningRateFactors``: groups of layers that learn slower or faster, as `layer=factor`: a group begins at its
+      layer and ends before the next one's (not set by default)
+    - ``initialWeights``: layers whose weights come from elsewhere, as JSON {"layer": "network/layer"}, of a named
+      network or a Keras file (not set by default)
+    - ``device``: where it is computed: cpu, or cuda, metal, vulkan where they were built in (default: 'cpu')
+    - ``checkpointDir``: a folder where a run leaves what it goes on from if it is killed, after every epoch; each run
+      has a folder of its own there (not set by default)
+    - ``outputMode``: whether the output is a vector, or an image of the output's height and width; training does not
+      depend on it, one of vector, image (default: 'vector')
+    - ``modelName``: a named network to fine-tune, in place of modelFile: it gets a new head, a Dense layer called
+      `head` with a softmax over the labels (not set by default)
+    - ``channelOrder``: the channels that the network takes: RGB, BGR or L (gray); if it is not set, RGB of three and
+      L of one, one of L, RGB, BGR (not set by default)
+    - ``scaleHint``: how images are brought to the network's size; if it is not set, as the network's card says, one
+      of bilinear, bicubic, area, nearest, SCALE_AREA_AVERAGING, SCALE_SMOOTH, SCALE_DEFAULT, SCALE_FAST,
+      SCALE_REPLICATE (not set by default)
+    - ``scale``: pixels from 0 to 255 are multiplied by it, as Keras' Rescaling does; named networks have a
+      preprocessing of their own (default: 1.0)
+    - ``offset``: added to pixels after they are multiplied by scale (default: 0.0)
+    - ``augmentation``: what happens to training images, anew in every epoch, as JSON: horizontal_flip, vertical_flip
+      (true), crop, brightness, contrast, saturation (shares), rotation (degrees), mixup (alpha) (not set by default)
+    """
+
+    _kind = "KerasImageFileEstimator"
+    inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    predictionCol: Param[str] = Param("undefined", "predictionCol", "column of the likeliest class, or of the number that a network with one output for values predicts; none if empty", TypeConverters.toString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    labelCol: Param[str] = Param("undefined", "labelCol", "label column name", TypeConverters.toString)
+    modelFile: Param[str] = Param("undefined", "modelFile", "the Keras file (.keras, .h5) of the network that training begins with; with modelName, a file with that network's weights", TypeConverters.toModelFile)
+    kerasOptimizer: Param[dict[str, Any]] = Param("undefined", "kerasOptimizer", "Keras' name of an optimizer, or its configuration as JSON, such as {\"name\": \"adam\", \"learning_rate\": 0.001}", TypeConverters.toJson)
+    kerasLoss: Param[dict[str, Any]] = Param("undefined", "kerasLoss", "Keras' name of a loss, or its configuration as JSON; if it is not set, the loss that the file was compiled with, and of a named network categorical_crossentropy", TypeConverters.toJson)
+    kerasMetrics: Param[list[str]] = Param("undefined", "kerasMetrics", "Keras' names of metrics; if it is not set, accuracy where the loss is a crossentropy", TypeConverters.toListString)
+    kerasFitParams: Param[dict[str, Any]] = Param("undefined", "kerasFitParams", "arguments of Keras' fit as JSON: batch_size, epochs, validation_split, class_weight, shuffle, verbose, and callbacks (EarlyStopping, ReduceLROnPlateau, BackupAndRestore), each {\"class_name\": ..., \"config\": {...}}", TypeConverters.toJson)
+    learningRate: Param[float] = Param("undefined", "learningRate", "the learning rate, in place of kerasOptimizer's, more than 0", TypeConverters.toFloat)
+    batchSize: Param[int] = Param("undefined", "batchSize", "examples per step, in place of kerasFitParams' batch_size, from 1 to 1048576", TypeConverters.toInt)
+    epochs: Param[int] = Param("undefined", "epochs", "how often all examples are seen, in place of kerasFitParams' epochs, at least 0", TypeConverters.toInt)
+    seed: Param[int] = Param("undefined", "seed", "random seed", TypeConverters.toInt)
+    freezeUntil: Param[str] = Param("undefined", "freezeUntil", "the first layer that trains: those before it keep their weights, beside those that the file says are not trainable", TypeConverters.toString)
+    headEpochs: Param[int] = Param("undefined", "headEpochs", "a first phase of so many epochs in which only the last layer with weights trains; epochs follow with all that may, at least 0", TypeConverters.toInt)
+    learningRateFactors: Param[list[str]] = Param("undefined", "learningRateFactors", "groups of layers that learn slower or faster, as `layer=factor`: a group begins at its layer and ends before the next one's", TypeConverters.toListString)
+    initialWeights: Param[dict[str, Any]] = Param("undefined", "initialWeights", "layers whose weights come from elsewhere, as JSON {\"layer\": \"network/layer\"}, of a named network or a Keras file", TypeConverters.toJson)
+    device: Param[str] = Param("undefined", "device", "where it is computed: cpu, or cuda, metal, vulkan where they were built in", TypeConverters.toString)
+    checkpointDir: Param[str] = Param("undefined", "checkpointDir", "a folder where a run leaves what it goes on from if it is killed, after every epoch; each run has a folder of its own there", TypeConverters.toString)
+    outputMode: Param[str] = Param("undefined", "outputMode", "whether the output is a vector, or an image of the output's height and width; training does not depend on it, one of vector, image", TypeConverters.toString)
+    modelName: Param[str] = Param("undefined", "modelName", "a named network to fine-tune, in place of modelFile: it gets a new head, a Dense layer called `head` with a softmax over the labels", TypeConverters.toString)
+    channelOrder: Param[str] = Param("undefined", "channelOrder", "the channels that the network takes: RGB, BGR or L (gray); if it is not set, RGB of three and L of one, one of L, RGB, BGR", TypeConverters.toString)
+    scaleHint: Param[str] = Param("undefined", "scaleHint", "how images are brought to the network's size; if it is not set, as the network's card says, one of bilinear, bicubic, area, nearest, SCALE_AREA_AVERAGING, SCALE_SMOOTH, SCALE_DEFAULT, SCALE_FAST, SCALE_REPLICATE", TypeConverters.toString)
+    scale: Param[float] = Param("undefined", "scale", "pixels from 0 to 255 are multiplied by it, as Keras' Rescaling does; named networks have a preprocessing of their own", TypeConverters.toFloat)
+    offset: Param[float] = Param("undefined", "offset", "added to pixels after they are multiplied by scale", TypeConverters.toFloat)
+    augmentation: Param[dict[str, Any]] = Param("undefined", "augmentation", "what happens to training images, anew in every epoch, as JSON: horizontal_flip, vertical_flip (true), crop, brightness, contrast, saturation (shares), rotation (degrees), mixup (alpha)", TypeConverters.toJson)
+    _defaults = {
+        "predictionCol": "prediction",
+        "labelCol": "label",
+        "kerasOptimizer": "adam",
+        "kerasFitParams": {"verbose": 1},
+        "seed": 0,
+        "headEpochs": 0,
+        "device": "cpu",
+        "outputMode": "vector",
+        "scale": 1.0,
+        "offset": 0.0,
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    @keyword_only
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        predictionCol: str | None = None,
+        errorCol: str | None = None,
+        labelCol: str | None = None,
+        modelFile: str | None = None,
+        kerasOptimizer: dict[str, Any] | None = None,
+        kerasLoss: dict[str, Any] | None = None,
+        kerasMetrics: list[str] | None = None,
+        kerasFitParams: dict[str, Any] | None = None,
+        learningRate: float | None = None,
+        batchSize: int | None = None,
+        epochs: int | None = None,
+        seed: int | None = None,
+        freezeUntil: str | None = None,
+        headEpochs: int | None = None,
+        learningRateFactors: list[str] | None = None,
+        initialWeights: dict[str, Any] | None = None,
+        device: str | None = None,
+        checkpointDir: str | None = None,
+        outputMode: str | None = None,
+        modelName: str | None = None,
+        channelOrder: str | None = None,
+        scaleHint: str | None = None,
+        scale: float | None = None,
+        offset: float | None = None,
+        augmentation: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_given()
+
+    @keyword_only
+    def setParams(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        predictionCol: str | None = None,
+        errorCol: str | None = None,
+        labelCol: str | None = None,
+        modelFile: str | None = None,
+        kerasOptimizer: dict[str, Any] | None = None,
+        kerasLoss: dict[str, Any] | None = None,
+        kerasMetrics: list[str] | None = None,
+        kerasFitParams: dict[str, Any] | None = None,
+        learningRate: float | None = None,
+        batchSize: int | None = None,
+        epochs: int | None = None,
+        seed: int | None = None,
+        freezeUntil: str | None = None,
+        headEpochs: int | None = None,
+        learningRateFactors: list[str] | None = None,
+        initialWeights: dict[str, Any] | None = None,
+        device: str | None = None,
+        checkpointDir: str | None = None,
+        outputMode: str | None = None,
+        modelName: str | None = None,
+        channelOrder: str | None = None,
+        scaleHint: str | None = None,
+        scale: float | None = None,
+        offset: float | None = None,
+        augmentation: dict[str, Any] | None = None,
+    ) -> Self:
+        """Sets what is given."""
+        return self._set_given()
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Sets ``predictionCol``."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """The value of ``predictionCol``."""
+        return self.getOrDefault("predictionCol")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setLabelCol(self, value: str) -> Self:
+        """Sets ``labelCol``."""
+        return self._set(labelCol=value)
+
+    def getLabelCol(self) -> str:
+        """The value of ``labelCol``."""
+        return self.getOrDefault("labelCol")
+
+    def setModelFile(self, value: str) -> Self:
+        """Sets ``modelFile``."""
+        return self._set(modelFile=value)
+
+    def getModelFile(self) -> str:
+        """The value of ``modelFile``."""
+        return self.getOrDefault("modelFile")
+
+    def setKerasOptimizer(self, value: dict[str, Any]) -> Self:
+        """Sets ``kerasOptimizer``."""
+        return self._set(kerasOptimizer=value)
+
+    def getKerasOptimizer(self) -> dict[str, Any]:
+        """The value of ``kerasOptimizer``."""
+        return self.getOrDefault("kerasOptimizer")
+
+    def setKerasLoss(self, value: dict[str, Any]) -> Self:
+        """Sets ``kerasLoss``."""
+        return self._set(kerasLoss=value)
+
+    def getKerasLoss(self) -> dict[str, Any]:
+        """The value of ``kerasLoss``."""
+        return self.getOrDefault("kerasLoss")
+
+    def setKerasMetrics(self, value: list[str]) -> Self:
+        """Sets ``kerasMetrics``."""
+        return self._set(kerasMetrics=value)
+
+    def getKerasMetrics(self) -> list[str]:
+        """The value of ``kerasMetrics``."""
+        return self.getOrDefault("kerasMetrics")
+
+    def setKerasFitParams(self, value: dict[str, Any]) -> Self:
+        """Sets ``kerasFitParams``."""
+        return self._set(kerasFitParams=value)
+
+    def getKerasFitParams(self) -> dict[str, Any]:
+        """The value of ``kerasFitParams``."""
+        return self.getOrDefault("kerasFitParams")
+
+    def setLearningRate(self, value: float) -> Self:
+        """Sets ``learningRate``."""
+        return self._set(learningRate=value)
+
+    def getLearningRate(self) -> float:
+        """The value of ``learningRate``."""
+        return self.getOrDefault("learningRate")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Sets ``batchSize``."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """The value of ``batchSize``."""
+        return self.getOrDefault("batchSize")
+
+    def setEpochs(self, value: int) -> Self:
+        """Sets ``epochs``."""
+        return self._set(epochs=value)
+
+    def getEpochs(self) -> int:
+        """The value of ``epochs``."""
+        return self.getOrDefault("epochs")
+
+    def setSeed(self, value: int) -> Self:
+        """Sets ``seed``."""
+        return self._set(seed=value)
+
+    def getSeed(self) -> int:
+        """The value of ``seed``."""
+        return self.getOrDefault("seed")
+
+    def setFreezeUntil(self, value: str) -> Self:
+        """Sets ``freezeUntil``."""
+        return self._set(freezeUntil=value)
+
+    def getFreezeUntil(self) -> str:
+        """The value of ``freezeUntil``."""
+        return self.getOrDefault("freezeUntil")
+
+    def setHeadEpochs(self, value: int) -> Self:
+        """Sets ``headEpochs``."""
+        return self._set(headEpochs=value)
+
+    def getHeadEpochs(self) -> int:
+        """The value of ``headEpochs``."""
+        return self.getOrDefault("headEpochs")
+
+    def setLearningRateFactors(self, value: list[str]) -> Self:
+        """Sets ``learningRateFactors``."""
+        return self._set(learningRateFactors=value)
+
+    def getLearningRateFactors(self) -> list[str]:
+        """The value of ``learningRateFactors``."""
+        return self.getOrDefault("learningRateFactors")
+
+    def setInitialWeights(self, value: dict[str, Any]) -> Self:
+        """Sets ``initialWeights``."""
+        return self._set(initialWeights=value)
+
+    def getInitialWeights(self) -> dict[str, Any]:
+        """The value of ``initialWeights``."""
+        return self.getOrDefault("initialWeights")
+
+    def setDevice(self, value: str) -> Self:
+        """Sets ``device``."""
+        return self._set(device=value)
+
+    def getDevice(self) -> str:
+        """The value of ``device``."""
+        return self.getOrDefault("device")
+
+    def setCheckpointDir(self, value: str) -> Self:
+        """Sets ``checkpointDir``."""
+        return self._set(checkpointDir=value)
+
+    def getCheckpointDir(self) -> str:
+        """The value of ``checkpointDir``."""
+        return self.getOrDefault("checkpointDir")
+
+    def setOutputMode(self, value: str) -> Self:
+        """Sets ``outputMode``."""
+        return self._set(outputMode=value)
+
+    def getOutputMode(self) -> str:
+        """The value of ``outputMode``."""
+        return self.getOrDefault("outputMode")
+
+    def setModelName(self, value: str) -> Self:
+        """Sets ``modelName``."""
+        return self._set(modelName=value)
+
+    def getModelName(self) -> str:
+        """The value of ``modelName``."""
+        return self.getOrDefault("modelName")
+
+    def setChannelOrder(self, value: str) -> Self:
+        """Sets ``channelOrder``."""
+        return self._set(channelOrder=value)
+
+    def getChannelOrder(self) -> str:
+        """The value of ``channelOrder``."""
+        return self.getOrDefault("channelOrder")
+
+    def setScaleHint(self, value: str) -> Self:
+        """Sets ``scaleHint``."""
+        return self._set(scaleHint=value)
+
+    def getScaleHint(self) -> str:
+        """The value of ``scaleHint``."""
+        return self.getOrDefault("scaleHint")
+
+    def setScale(self, value: float) -> Self:
+        """Sets ``scale``."""
+        return self._set(scale=value)
+
+    def getScale(self) -> float:
+        """The value of ``scale``."""
+        return self.getOrDefault("scale")
+
+    def setOffset(self, value: float) -> Self:
+        """Sets ``offset``."""
+        return self._set(offset=value)
+
+    def getOffset(self) -> float:
+        """The value of ``offset``."""
+        return self.getOrDefault("offset")
+
+    def setAugmentation(self, value: dict[str, Any]) -> Self:
+        """Sets ``augmentation``."""
+        return self._set(augmentation=value)
+
+    def getAugmentation(self) -> dict[str, Any]:
+        """The value of ``augmentation``."""
+        return self.getOrDefault("augmentation")
+
+
+class KerasImageFileModel(TrainedNetwork):
+    """A fitted ``KerasImageFileEstimator``.
+
+    Params:
+
+    - ``inputCol``: input column name (required)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``predictionCol``: column of the likeliest class, or of the number that a network with one output for values
+      predicts; none if empty (default: 'prediction')
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    - ``outputMode``: whether the output is a vector, or an image of the output's height and width; training does not
+      depend on it, one of vector, image (default: 'vector')
+    """
+
+    _kind = "KerasImageFileModel"
+    inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    predictionCol: Param[str] = Param("undefined", "predictionCol", "column of the likeliest class, or of the number that a network with one output for values predicts; none if empty", TypeConverters.toString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    outputMode: Param[str] = Param("undefined", "outputMode", "whether the output is a vector, or an image of the output's height and width; training does not depend on it, one of vector, image", TypeConverters.toString)
+    _defaults = {
+        "predictionCol": "prediction",
+        "outputMode": "vector",
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Sets ``predictionCol``."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """The value of ``predictionCol``."""
+        return self.getOrDefault("predictionCol")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    def setOutputMode(self, value: str) -> Self:
+        """Sets ``outputMode``."""
+        return self._set(outputMode=value)
+
+    def getOutputMode(self) -> str:
+        """The value of ``outputMode``."""
+        return self.getOrDefault("outputMode")
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Loss and metrics of every epoch, by the names that Keras' History has."""
+        return self._attribute("history")
+
+    @property
+    def bestEpoch(self) -> int:
+        """The epoch, from 1, that was best by what early stopping watches, or by the loss, of the validation where there
+        is one.
+        """
+        return self._attribute("bestEpoch")
+
+    @property
+    def stoppedEarly(self) -> bool:
+        """Whether early stopping ended the training."""
+        return self._attribute("stoppedEarly")
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The names of the classes, where labels have them."""
+        return self._attribute("labels")
+
+    @property
+    def hasSummary(self) -> bool:
+        """Whether the model was fitted here, and not loaded."""
+        return self._attribute("hasSummary")
+
+    @property
+    def summary(self) -> Summary:
+        """What it was trained on, and how many rows were left out."""
+        return summary_of(self._attribute("summary"))
+
+    @property
+    def kerasFile(self) -> bytes:
+        """The trained network as a .keras file."""
+        return self._attribute("kerasFile")
+
+
 class KerasImageFileTransformer(NativeTransformer):
-    """KerasImageFileTransformer
+    """sparkdl's ``KerasImageFileTransformer``: a Keras model over images. In place of a loader in Python there are the
+    size that the model fixes and ``channelOrder``, RGB unless set; what else the model wants of pixels it has to do
+    itself, in a ``Rescaling`` layer for one.
 
     Params:
 
@@ -1410,8 +2192,100 @@ class KerasImageFileTransformer(NativeTransformer):
         return self.getOrDefault("batchSize")
 
 
+class KerasModel(TrainedNetwork):
+    """A fitted ``KerasEstimator``.
+
+    Params:
+
+    - ``inputCol``: input column name (required)
+    - ``outputCol``: output column name (default: uid__output)
+    - ``predictionCol``: column of the likeliest class, or of the number that a network with one output for values
+      predicts; none if empty (default: 'prediction')
+    - ``errorCol``: column that says why a row's output is null; if it is not set, none (not set by default)
+    """
+
+    _kind = "KerasModel"
+    inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
+    predictionCol: Param[str] = Param("undefined", "predictionCol", "column of the likeliest class, or of the number that a network with one output for values predicts; none if empty", TypeConverters.toString)
+    errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
+    _defaults = {
+        "predictionCol": "prediction",
+    }
+    _defaults_from_uid = {"outputCol": "__output"}
+
+    def setInputCol(self, value: str) -> Self:
+        """Sets ``inputCol``."""
+        return self._set(inputCol=value)
+
+    def getInputCol(self) -> str:
+        """The value of ``inputCol``."""
+        return self.getOrDefault("inputCol")
+
+    def setOutputCol(self, value: str) -> Self:
+        """Sets ``outputCol``."""
+        return self._set(outputCol=value)
+
+    def getOutputCol(self) -> str:
+        """The value of ``outputCol``."""
+        return self.getOrDefault("outputCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Sets ``predictionCol``."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """The value of ``predictionCol``."""
+        return self.getOrDefault("predictionCol")
+
+    def setErrorCol(self, value: str) -> Self:
+        """Sets ``errorCol``."""
+        return self._set(errorCol=value)
+
+    def getErrorCol(self) -> str:
+        """The value of ``errorCol``."""
+        return self.getOrDefault("errorCol")
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Loss and metrics of every epoch, by the names that Keras' History has."""
+        return self._attribute("history")
+
+    @property
+    def bestEpoch(self) -> int:
+        """The epoch, from 1, that was best by what early stopping watches, or by the loss, of the validation where there
+        is one.
+        """
+        return self._attribute("bestEpoch")
+
+    @property
+    def stoppedEarly(self) -> bool:
+        """Whether early stopping ended the training."""
+        return self._attribute("stoppedEarly")
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The names of the classes, where labels have them."""
+        return self._attribute("labels")
+
+    @property
+    def hasSummary(self) -> bool:
+        """Whether the model was fitted here, and not loaded."""
+        return self._attribute("hasSummary")
+
+    @property
+    def summary(self) -> Summary:
+        """What it was trained on, and how many rows were left out."""
+        return summary_of(self._attribute("summary"))
+
+    @property
+    def kerasFile(self) -> bytes:
+        """The trained network as a .keras file."""
+        return self._attribute("kerasFile")
+
+
 class KerasTransformer(NativeTransformer):
-    """KerasTransformer
+    """sparkdl's ``KerasTransformer``: a Keras model as a stage. Outputs are layers.
 
     Params:
 
@@ -3350,7 +4224,7 @@ class OneVsRestModel(NativeModel):
 
 
 class OnnxTransformer(NativeTransformer):
-    """OnnxTransformer
+    """A model in an ONNX file as a stage: operator set 7 and later, whoever wrote it.
 
     Params:
 
@@ -4174,7 +5048,7 @@ class StringIndexerModel(NativeModel):
 
 
 class TFImageTransformer(NativeTransformer):
-    """TFImageTransformer
+    """sparkdl's ``TFImageTransformer``: a SavedModel, a frozen graph, or an ONNX file (called ``.onnx``) over images.
 
     Params:
 
@@ -4382,7 +5256,8 @@ class TFImageTransformer(NativeTransformer):
 
 
 class TFTransformer(NativeTransformer):
-    """TFTransformer
+    """sparkdl's ``TFTransformer``: a SavedModel or a frozen graph as a stage. Inputs and outputs go by the names of the
+    signature, or are tensors, ``name:0``.
 
     Params:
 

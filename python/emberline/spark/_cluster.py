@@ -70,13 +70,15 @@ def _ship(spark: SparkSession, digest: str, data: Any) -> _worker.File:
     return _worker.File(digest, None)
 
 
-def describe(spark: SparkSession, function: _emberline.Function) -> _worker.Described:
-    """A function for workers, its weights on their way to them."""
+def describe(spark: SparkSession, function: _emberline.Function, schema: pa.Schema | None) -> _worker.Described:
+    """A function for workers, its weights on their way to them; of images, if it is told no columns."""
     description = function.description()
     files = tuple(
         _ship(spark, digest, pa.foreign_buffer(blob.address, len(blob), base=blob)) for digest, blob in function.blobs()
     )
-    return _worker.Described(description, files, tuple(json.loads(description)["params"]["inputs"]))
+    names = json.loads(description)["params"]["inputs"]
+    lengths = [None if schema is None else _types.vector_length(schema.field(name).type) for name in names]
+    return _worker.Described(description, files, tuple(zip(names, lengths)))
 
 
 def answer_type(function: _emberline.Function, inputs: pa.Schema) -> pa.DataType:
@@ -95,6 +97,8 @@ def named_columns(stage: _emberline.Stage) -> set[str]:
     if stage.kind() in ("Pipeline", "PipelineModel"):
         for inner in stage.attribute("stages"):
             found |= named_columns(inner)
+    if stage.kind() in ("CrossValidatorModel", "TrainValidationSplitModel"):
+        found |= named_columns(stage.attribute("bestModel"))
     return found | _default_columns(stage.kind())
 
 
@@ -134,13 +138,16 @@ def empty_table(schema: pa.Schema) -> _emberline.Table:
 
 def collected(df: DataFrame, schema: pa.Schema) -> _emberline.Table:
     """Columns of a table of Spark's, in the driver's memory."""
+    from pyspark.ml.linalg import VectorUDT
+
     table = df.select(*[df[name] for name in schema.names]).toArrow()
     columns = []
     for field, column in zip(schema, table.columns):
         whole = column.combine_chunks()
         if isinstance(whole, pa.ChunkedArray):
             whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], column.type)
-        whole = _types.from_spark(whole)
+        if isinstance(df.schema[field.name].dataType, VectorUDT):
+            whole = _types.from_spark(whole, _types.vector_length(field.type))
         columns.append(whole if whole.type == field.type else whole.cast(field.type))
     table = pa.Table.from_arrays(columns, schema=schema)
     buffer = _exchange.written(table.to_reader())
@@ -157,8 +164,8 @@ def with_columns(
     """A table with the columns that a function of its columns makes; or those of its columns that are wanted."""
     from pyspark.sql.types import StructType
 
-    described = describe(df.sparkSession, function)
-    made = answer_type(function, pa.schema([schema.field(name) for name in described.inputs]))
+    described = describe(df.sparkSession, function, schema)
+    made = answer_type(function, pa.schema([schema.field(name) for name, _ in described.inputs]))
     names = [field.name for field in made]
     for name in names:
         if name in df.columns:

@@ -10,40 +10,29 @@ from emberline._lazy import np, pa
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType, StructField
 
-#: The parts of Spark's vectors, as they are in Arrow.
-VECTOR = ["type", "size", "indices", "values"]
 #: The metadata of MLlib: labels, lengths of vectors.
 ML_ATTR = "ml_attr"
 
 
-def is_vector(kind: pa.DataType) -> bool:
-    """Whether an Arrow type is that of Spark's vectors."""
-    return pa.types.is_struct(kind) and [field.name for field in kind] == VECTOR
-
-
-def from_spark(column: pa.Array) -> pa.Array:
-    """A column as the extension module takes it: vectors as lists of a fixed length."""
-    if not is_vector(column.type):
+def from_spark(column: pa.Array, length: int | None) -> pa.Array:
+    """A column as the extension module takes it: vectors, which have `length` numbers, as lists of that length."""
+    if length is None:
         return column
     kinds, sizes, indices, values = column.flatten()
     nulls = column.is_null()
-    dense = kinds.fill_null(1).to_numpy(zero_copy_only=False) == 1
-    if dense.all():
-        lengths = set(pa.compute.list_value_length(values).drop_null().to_pylist())
-    else:
-        lengths = set(pa.compute.list_value_length(values.filter(pa.array(dense))).drop_null().to_pylist())
-        lengths |= set(sizes.drop_null().to_pylist())
-    if len(lengths) > 1:
-        raise ValueError(f"expected vectors of one length, found {sorted(lengths)}")
-    length = lengths.pop() if lengths else 0
-    if dense.all() and not nulls.true_count:
+    is_dense = kinds.fill_null(1).to_numpy(zero_copy_only=False) == 1
+    lengths = pa.compute.if_else(pa.array(is_dense), pa.compute.list_value_length(values), sizes).drop_null()
+    wrong = [found for found in lengths.unique().to_pylist() if found != length]
+    if wrong:
+        raise ValueError(f"expected vectors of {length} numbers, found one of {wrong[0]}")
+    if is_dense.all() and not nulls.true_count:
         return pa.FixedSizeListArray.from_arrays(values.flatten(), length)
     matrix = np.zeros((len(column), length))
     for row in range(len(column)):
         if nulls[row].as_py():
             continue
         numbers = values[row].values.to_numpy(zero_copy_only=False)
-        if dense[row]:
+        if is_dense[row]:
             matrix[row] = numbers
         else:
             matrix[row, indices[row].values.to_numpy(zero_copy_only=False)] = numbers
@@ -105,6 +94,11 @@ def spark_field(field: pa.Field, vectors: bool = True) -> StructField:
     if vectors and pa.types.is_fixed_size_list(field.type):
         metadata.setdefault(ML_ATTR, {})["num_attrs"] = field.type.list_size
     return StructField(field.name, spark_type(field.type, vectors), True, metadata or None)
+
+
+def vector_length(kind: pa.DataType) -> int | None:
+    """How long the vectors are that the extension module has in columns of a type; none if it is no type of vectors."""
+    return kind.list_size if pa.types.is_fixed_size_list(kind) else None
 
 
 def width_in(field: StructField) -> int | None:

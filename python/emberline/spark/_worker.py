@@ -60,7 +60,8 @@ class Described:
 
     description: bytes
     files: tuple[File, ...]
-    inputs: tuple[str, ...]
+    #: The columns that it takes, and the lengths of those that are Spark's vectors.
+    inputs: tuple[tuple[str, int | None], ...]
 
 
 @lru_cache(maxsize=FUNCTIONS_MAX)
@@ -80,7 +81,8 @@ def _chunks(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 def _answers(described: Described, arguments: list[pa.Array]) -> pa.Array:
     """The function's answers: one array."""
     names = [str(i) for i in range(len(arguments))]
-    batch = pa.RecordBatch.from_arrays([_types.from_spark(array) for array in arguments], names=names)
+    lengths = [length for _, length in described.inputs]
+    batch = pa.RecordBatch.from_arrays(list(map(_types.from_spark, arguments, lengths)), names=names)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
@@ -99,7 +101,7 @@ def add_columns(
     converted = _types.to_spark if vectors else _types.without_vectors
     for batch in batches:
         for rows in _chunks(batch):
-            made = _answers(described, [rows.column(name) for name in described.inputs]).flatten()
+            made = _answers(described, [rows.column(name) for name, _ in described.inputs]).flatten()
             columns = dict(zip(rows.schema.names, rows.columns))
             columns.update(zip(names, map(converted, made)))
             yield pa.RecordBatch.from_arrays([columns[name] for name in wanted], names=wanted)

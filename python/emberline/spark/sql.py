@@ -41,7 +41,7 @@ def register_function(spark: SparkSession, name: str, model: Any) -> Any:
     from emberline.spark.stages import native_of
 
     function = native_of(model).image_function()
-    described = _cluster.describe(spark, function)
+    described = _cluster.describe(spark, function, None)
     answer = _types.spark_type(_cluster.answer_type(function, pa.schema([("image", IMAGE)])), vectors=False)
     udf = arrow_udf(_answers(described), answer)
     return spark.udf.register(name, udf)

@@ -20,7 +20,7 @@ from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable
 from emberline import _emberline
 from emberline._lazy import pa
 from emberline.ml import _holders, _stages
-from emberline.ml.pipeline import PipelineModel as EmberlinePipelineModel
+from emberline.ml import pipeline as _pipeline
 from emberline.ml.util import (
     Native,
     NativeEstimator,
@@ -211,16 +211,25 @@ def _class_of(of: type[Native]) -> type[SparkStage]:
     return type(of.__name__, (base,), members)
 
 
-#: Stages that hold others are in `tuning`, or pyspark's own.
+class EmberlinePipelineModel(SparkModel):
+    """A pipeline that Emberline fitted, as one stage: all of it in one pass over the rows."""
+
+    _of = _pipeline.PipelineModel
+
+    @property
+    def stages(self) -> list[Any]:
+        """The stages in order."""
+        return [of_native(stage) for stage in self._to_native().attribute("stages")]
+
+
+#: The classes by their kinds. Those of stages that hold others are in `tuning`, or pyspark's own.
 _SPARK_CLASSES = {
-    of._kind: _class_of(of)
-    for of in [*(getattr(_stages, name) for name in _stages.__all__), EmberlinePipelineModel]
-    if not issubclass(of, (_holders._Holder, _holders.ValidatorModel))
+    name: _class_of(getattr(_stages, name))
+    for name in _stages.__all__
+    if not issubclass(getattr(_stages, name), (_holders._Holder, _holders.ValidatorModel))
 }
-#: A whole pipeline that Emberline fitted, as one stage.
-EmberlinePipelineModel = _SPARK_CLASSES["PipelineModel"]
-EmberlinePipelineModel.__name__ = EmberlinePipelineModel.__qualname__ = "EmberlinePipelineModel"
-globals().update({kind: of for kind, of in _SPARK_CLASSES.items() if kind != "PipelineModel"})
+globals().update(_SPARK_CLASSES)
+_SPARK_CLASSES["PipelineModel"] = EmberlinePipelineModel
 
 __all__ = [*(of.__name__ for of in _SPARK_CLASSES.values()), "native_of", "on_spark"]
 

@@ -14,6 +14,8 @@ from typing import Any
 import pyspark
 import pytest
 
+import emberline.spark
+
 SERVER = os.environ.get("EMBERLINE_SPARK", "classic")
 MASTER = os.environ.get("EMBERLINE_SPARK_MASTER", "local-cluster[2,1,1024]")
 
@@ -45,6 +47,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         for key, value in options.items():
             builder = builder.config(key, value)
     session = builder.getOrCreate()
+    if SERVER.startswith("sc://"):
+        # A server that is somewhere, and may take no files.
+        emberline.spark.set_store(tmp_path_factory.mktemp("store"))
     yield session
     session.stop()
 

@@ -24,16 +24,22 @@ from emberline.ml.evaluation import BinaryClassificationEvaluator
 from emberline.ml.tuning import CrossValidator, ParamGridBuilder
 
 
-def killing(marker: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Passes rows on; the first task that gets here kills its executor, the grandparent of this process."""
-    for batch in batches:
-        yield batch
-        try:
-            os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            continue
-        daemon = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
-        os.kill(int(daemon), signal.SIGKILL)
+def killing(marker: str) -> Any:
+    """A function that passes rows on; the first task that gets to it kills its executor, the grandparent of its
+    process. Workers have no module of this name: they get what is in here by value.
+    """
+
+    def passed_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield batch
+            try:
+                os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            executor = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
+            os.kill(int(executor), signal.SIGKILL)
+
+    return passed_on
 
 
 def executors(spark: Any) -> set[int]:
@@ -50,11 +56,9 @@ def executors(spark: Any) -> set[int]:
 
 
 def test_killed_in_a_transform(files: Any, tmp_path: Path) -> None:
-    from functools import partial
-
     featurizer = emberline.ml.DeepImageFeaturizer(inputCol="content", outputCol="features", modelName=NETWORK)
     whole = {row.path: row.features for row in featurizer.transform(files).select("path", "features").collect()}
-    killed = files.mapInArrow(partial(killing, str(tmp_path / "killed")), files.schema)
+    killed = files.mapInArrow(killing(str(tmp_path / "killed")), files.schema)
     rows = featurizer.transform(killed).select("path", "features").collect()
     assert (tmp_path / "killed").exists()
     assert len(rows) == len(whole) == 19 and {row.path: row.features for row in rows} == whole

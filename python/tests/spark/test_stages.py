@@ -20,7 +20,7 @@ import emberline
 import emberline.ml
 import emberline.spark
 from emberline.ml.classification import LogisticRegression
-from emberline.spark import stages
+from emberline.spark import _cluster, stages
 
 
 def featurizer(column: str = "content") -> Any:
@@ -50,11 +50,16 @@ def check(rows: list[Any], expected: dict[str, np.ndarray | None], path: str = "
             assert np.array_equal(row["features"].toArray(), answer.astype(np.float64))
 
 
-def test_bytes_images_and_paths_give_the_same_features(spark: Any, files: Any, folder: Path, expected: Any) -> None:
+def test_features_of_bytes(files: Any, expected: Any) -> None:
     assert isinstance(featurizer(), Transformer)
     check(featurizer().transform(files).select("path", "features").collect(), expected)
-    paths = files.select("path")
-    check(featurizer("path").transform(paths).collect(), expected)
+
+
+def test_features_of_paths(files: Any, expected: Any) -> None:
+    check(featurizer("path").transform(files.select("path")).collect(), expected)
+
+
+def test_features_of_images(spark: Any, folder: Path, expected: Any) -> None:
     images = spark.read.format("image").load(str(folder))
     check(featurizer("image").transform(images).select("image.origin", "features").collect(), expected, "origin")
 
@@ -140,7 +145,7 @@ def test_saved_stages_are_what_they_were(spark: Any, tmp_path: Path) -> None:
         stages.KMeansModel.load(str(tmp_path / "lr"))
 
 
-def test_a_sparse_vector_is_a_vector(spark: Any) -> None:
+def test_sparse_vectors_and_nulls(spark: Any) -> None:
     from pyspark.ml.linalg import Vectors
 
     rows = [(Vectors.dense([3.0, 4.0]),), (Vectors.sparse(2, [1], [2.0]),), (None,)]
@@ -150,15 +155,28 @@ def test_a_sparse_vector_is_a_vector(spark: Any) -> None:
     assert answers["None"] is None
     assert np.allclose(answers[str(rows[0][0])].toArray(), [0.6, 0.8])
     assert np.allclose(answers[str(rows[1][0])].toArray(), [0.0, 1.0])
+    assert stage.transform(df.where("v IS NULL").withMetadata("v", {"ml_attr": {"num_attrs": 2}})).first().u is None
 
 
-def test_function_of_sql(spark: Any, files: Any, folder: Path) -> None:
+@pytest.fixture(scope="session")
+def function(spark: Any, files: Any) -> None:
+    """A function of SQL, from pictures to labels."""
     good = files.where("label != 'broken'")
     stage = emberline.ml.DeepImageFeaturizer(inputCol="content", outputCol="features", modelName=NETWORK)
     indexer = emberline.ml.feature.StringIndexer(inputCol="label", outputCol="index")
     pipeline = emberline.ml.Pipeline(stages=[indexer, stage, LogisticRegression(labelCol="index", maxIter=20)])
-    model = pipeline.fit(good)
-    emberline.spark.register_function(spark, "my_object_recognition_function", model)
+    emberline.spark.register_function(spark, "my_object_recognition_function", pipeline.fit(good))
+
+
+@pytest.mark.usefixtures("function")
+def test_function_of_sql(spark: Any, files: Any) -> None:
+    files.createOrReplaceTempView("files")
+    query = "SELECT my_object_recognition_function(content).label AS l, count(*) AS n FROM files GROUP BY 1"
+    assert {row.l: row.n for row in spark.sql(query).collect()} == {**dict.fromkeys(LABELS, 6), None: 1}
+
+
+@pytest.mark.usefixtures("function")
+def test_function_of_images_in_sql(spark: Any, folder: Path) -> None:
     spark.read.format("image").load(str(folder)).createOrReplaceTempView("traffic_imgs")
     query = "SELECT image, my_object_recognition_function(image) AS objects FROM traffic_imgs"
     rows = spark.sql(query).collect()
@@ -170,20 +188,13 @@ def test_function_of_sql(spark: Any, files: Any, folder: Path) -> None:
         else:
             assert name.startswith(row.objects.label) and row.objects.probability > 0.5
             assert {one.label for one in row.objects.probabilities} == set(LABELS)
-    files.createOrReplaceTempView("files")
-    counted = spark.sql(
-        "SELECT my_object_recognition_function(content).label AS l, count(*) AS n FROM files GROUP BY 1"
-    )
-    assert {row.l: row.n for row in counted.collect()} == {**dict.fromkeys(LABELS, 6), None: 1}
 
 
-def test_weights_in_a_shared_folder(files: Any, expected: Any, tmp_path: Path) -> None:
+def test_weights_in_a_shared_folder(files: Any, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cluster, "_store", None)
     emberline.spark.set_store(tmp_path / "weights")
-    try:
-        check(featurizer().transform(files).select("path", "features").collect(), expected)
-        assert len(list((tmp_path / "weights").iterdir())) == 1
-    finally:
-        emberline.spark.set_store(None)
+    check(featurizer().transform(files).select("path", "features").collect(), expected)
+    assert len(list((tmp_path / "weights").iterdir())) == 1
 
 
 def test_bad_settings_are_told_before_work_starts(files: Any) -> None:

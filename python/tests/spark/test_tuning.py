@@ -21,7 +21,7 @@ from emberline.ml.tuning import CrossValidator
 from emberline.spark import stages
 
 #: One process solves a path of logistic regressions together, workers each alone: both end within `tol` of the minimum.
-CONVERGED = 1e-4
+CONVERGED = 1e-5
 
 
 def validator() -> Any:

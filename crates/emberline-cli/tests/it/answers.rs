@@ -201,6 +201,59 @@ fn models_are_listed_described_pulled_and_verified() -> Result<()> {
         pulled.stderr
     );
     ensure!(place.succeed(&["models", "verify", MODEL, "--json"])?.json()?["passed"] == true);
+
+    for file in ["cut.onnx", "cut.keras"] {
+        place.succeed(&["models", "export", MODEL, "--layer", "block3b_add", "--out", file])?;
+        let found = place.succeed(&["models", "verify", file, "--json"])?.json()?;
+        ensure!(found["passed"] == true, "{file}: {found}");
+    }
+    let refused = place.run(&["models", "export", MODEL, "--out", "network.txt"])?;
+    ensure!(refused.stderr.contains("expected a file called .onnx or .keras"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[test]
+fn model_files_are_verified() -> Result<()> {
+    use emberline::net::{OnnxOptions, keras};
+    let place = Workplace::with_pictures(0)?;
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../emberline-net/tests/fixtures");
+    for file in ["keras/sequential.keras", "keras/branches_2.h5", "foreign/v1"] {
+        let file = fixtures.join(file).display().to_string();
+        let found = place.succeed(&["models", "verify", &file, "--json"])?.json()?;
+        ensure!(found["passed"] == true && found["layers"][0]["layer"].is_string(), "{file}: {found}");
+    }
+
+    let network = keras::read_model(fixtures.join("keras/sequential.keras"), &Default::default())?.network;
+    place.write("model.onnx", &network.to_onnx(&OnnxOptions::default())?)?;
+    let values = emberline::net::read_tensors(fixtures.join("keras/values.safetensors"))?.tensors;
+    let (input, output) = (&values["sequential.keras/input_0"], &values["sequential.keras/output_0"]);
+    let bytes = |tensor: &emberline::net::Tensor| -> Vec<u8> {
+        tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect()
+    };
+    // A file of safetensors: the length of its header, the header, the numbers.
+    let golden = |output_bytes: Vec<u8>| -> Vec<u8> {
+        let input_bytes = bytes(input);
+        let (middle, end) = (input_bytes.len(), input_bytes.len() + output_bytes.len());
+        let header = json!({
+            &network.inputs()[0].name: {"dtype": "F32", "shape": input.shape(), "data_offsets": [0, middle]},
+            &network.outputs()[0]: {"dtype": "F32", "shape": output.shape(), "data_offsets": [middle, end]},
+        });
+        let header = header.to_string().into_bytes();
+        [(header.len() as u64).to_le_bytes().to_vec(), header, input_bytes, output_bytes].concat()
+    };
+    place.write("right.safetensors", &golden(bytes(output)))?;
+    place.write("wrong.safetensors", &golden(vec![0; 4 * output.data().len()]))?;
+    let args = ["models", "verify", "model.onnx", "--golden"];
+    ensure!(place.succeed(&[&args[..], &["right.safetensors"]].concat())?.stdout.contains("passed"));
+    let wrong = place.run(&[&args[..], &["wrong.safetensors"]].concat())?;
+    ensure!(
+        wrong.code != Some(0) && wrong.stderr.contains("differs by more than is allowed"),
+        "{}",
+        wrong.stderr
+    );
+
+    let nothing = place.run(&["models", "verify", "nothing.onnx"])?;
+    ensure!(nothing.stderr.contains("there is no file `nothing.onnx` either"), "{}", nothing.stderr);
     Ok(())
 }
 

@@ -262,8 +262,8 @@ pub(crate) fn activation(function: &str, keras: u32) -> Result<Activation, Probl
         "softmax" => Activation::Softmax,
         "softplus" => Activation::Softplus,
         "swish" | "silu" => Activation::Swish,
-        // Keras 1 and 2 had clip(0.2 x + 0.5, 0, 1).
         "hard_sigmoid" if keras >= 3 => Activation::HardSigmoid,
+        "hard_sigmoid" => Activation::HardSigmoidOfKeras2,
         "hard_swish" | "hard_silu" => Activation::HardSwish,
         "gelu" => Activation::Gelu,
         "celu" => Activation::Celu { alpha: 1.0 },

@@ -170,6 +170,74 @@ fn every_layer_gives_what_keras_gives() -> Result<()> {
     Ok(())
 }
 
+/// What can't be written for Keras, and part of what is said then.
+const UNWRITTEN: [(&str, &str); 4] = [
+    ("Activation", "Keras can't name the activation GeluTanh"),
+    ("Bidirectional", ""),
+    ("Normalization", "kind Normalization can't be written"),
+    ("TimeDistributed", ""),
+];
+
+/// A layer's network as a `.keras` file, or why there is none.
+struct WrittenLayer {
+    name: String,
+    case: Value,
+    file: std::result::Result<Vec<u8>, String>,
+}
+
+fn written() -> Result<Vec<WrittenLayer>> {
+    let goldens = goldens()?;
+    cases(&goldens)
+        .map(|(name, case)| {
+            let file = network(&name, case)?.to_keras().map_err(|error| error.to_string());
+            Ok(WrittenLayer { name, case: case.clone(), file })
+        })
+        .collect()
+}
+
+#[test]
+fn every_layer_is_written_for_keras() -> Result<()> {
+    let onnx_runtime =
+        OnnxRuntime::find().context("run `cargo xtask setup` to fetch ONNX Runtime's library")?;
+    let mut failures = Vec::new();
+    for WrittenLayer { name, case, file } in written()? {
+        let check = || -> Result<()> {
+            let file = match file {
+                Ok(file) => file,
+                Err(problem) => {
+                    let expected = UNWRITTEN.iter().find(|(unwritten, _)| *unwritten == class(&case));
+                    let expected = expected.is_some_and(|(_, part)| problem.contains(part));
+                    ensure!(expected, "{problem}");
+                    return Ok(());
+                }
+            };
+            let model = super::parse_model(&file, &super::Options::default())?;
+            let onnx = model.network.to_onnx(&OnnxOptions::default())?;
+            let far = difference(&case, &run(&onnx_runtime, &onnx, &inputs(&name, &case)?)?)?;
+            ensure!(far <= CLOSE, "differs by {far:e}");
+            Ok(())
+        };
+        if let Err(error) = check() {
+            failures.push(format!("{name} of {} with {}: {error:#}", case["inputs"], case["config"]));
+        }
+    }
+    ensure!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
+    Ok(())
+}
+
+/// Writes them into a folder, `EMBERLINE_WRITTEN`, for `tools/goldens/keras_layers.py check`.
+#[test]
+#[ignore = "writes files for a check with real Keras, which tools/goldens/keras_layers.py makes"]
+fn written_layers_for_keras() -> Result<()> {
+    let out = PathBuf::from(std::env::var("EMBERLINE_WRITTEN").context("EMBERLINE_WRITTEN names no folder")?);
+    for WrittenLayer { name, file, .. } in written()? {
+        if let Ok(file) = file {
+            std::fs::write(out.join(format!("{}.keras", name.replace('/', "_"))), file)?;
+        }
+    }
+    Ok(())
+}
+
 /// What is said of every class of `keras.layers`, by its names there.
 fn table(goldens: &Value) -> Result<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

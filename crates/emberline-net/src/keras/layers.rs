@@ -433,6 +433,14 @@ fn scaled(scale: bool, center: bool) -> Vec<Variable> {
 }
 
 fn batch_normalization(config: Config<'_>) -> Result<Converted, Problem> {
+    // Keras 1 could normalise by the sample or batch at hand instead of what was stored.
+    if config.get("mode").is_some_and(|mode| mode.as_f64() != Some(0.0)) {
+        return Err(
+            "its setting `mode` must be 0, found another: it normalises by the values at hand, which is not \
+                    supported; use LayerNormalization"
+                .to_owned(),
+        );
+    }
     let layer = BatchNormalization {
         epsilon: config.number_or("epsilon", 1e-3)?,
         scale: config.bool_or("scale", true)?,

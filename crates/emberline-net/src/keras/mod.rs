@@ -27,6 +27,7 @@
 mod archive;
 mod calls;
 mod config;
+mod describe;
 #[cfg(test)]
 mod goldens;
 mod graph;

@@ -11,7 +11,7 @@ use super::{
     problem,
 };
 use crate::{
-    Error, Layer, Network, Result, Tensor,
+    Error, Layer, Network, Normalization, Result, Tensor,
     h5::{self, Budget},
 };
 
@@ -83,7 +83,11 @@ pub(super) fn of_groups(
     for (group, mut variables) in groups {
         // What is trained is first, whichever of the layers inside a model it belongs to.
         variables.sort_by_key(|(_, variable)| !variable.trainable);
-        let arrays = arrays(root, group, &mut budget)?;
+        let mut arrays = arrays(root, group, &mut budget)?;
+        if origin.keras < 2 {
+            let weights: Vec<&str> = variables.iter().map(|(_, variable)| variable.weight.as_str()).collect();
+            arrays = gates_joined(arrays, &weights)?;
+        }
         if arrays.len() != variables.len() {
             return Err(problem(format!(
                 "layer `{group}` needs {} arrays, the file has {}",
@@ -113,6 +117,46 @@ fn arrays(root: &Group, layer: &str, budget: &mut Budget<'_>) -> Result<Vec<Tens
         budget.tensor(path, &dataset)
     };
     paths.iter().map(tensor).collect()
+}
+
+/// Arrays of a recurrent layer as they are since Keras 2. Keras 1 kept those of every gate by themselves: of an LSTM input, cell,
+/// forget and output, of a GRU update, reset and candidate; those of both directions one after the other.
+fn gates_joined(arrays: Vec<Tensor>, weights: &[&str]) -> Result<Vec<Tensor>> {
+    let is_recurrent = weights.chunks(3).all(|triple| {
+        let kinds = ["kernel", "recurrent_kernel", "bias"];
+        triple.len() == 3 && triple.iter().zip(kinds).all(|(weight, kind)| weight.ends_with(kind))
+    });
+    let directions = weights.len() / 3;
+    let order: &[usize] = match arrays.len().checked_div(directions) {
+        Some(12) if is_recurrent => &[0, 2, 1, 3],
+        Some(9) if is_recurrent => &[0, 1, 2],
+        _ => return Ok(arrays),
+    };
+    let mut joined = Vec::with_capacity(weights.len());
+    for direction in arrays.chunks(3 * order.len()) {
+        for kind in 0..3 {
+            let gates: Vec<&Tensor> =
+                order.iter().filter_map(|gate| direction.get(3 * gate + kind)).collect();
+            joined.push(side_by_side(&gates)?);
+        }
+    }
+    Ok(joined)
+}
+
+/// Tensors of one shape along their last axis.
+fn side_by_side(tensors: &[&Tensor]) -> Result<Tensor> {
+    let first = tensors.first().map_or(&[][..], |tensor| tensor.shape());
+    let (Some((last, outer)), true) =
+        (first.split_last(), tensors.iter().all(|tensor| tensor.shape() == first))
+    else {
+        return Err(problem("the arrays of a recurrent layer's gates differ in shape"));
+    };
+    let rows: usize = outer.iter().product();
+    let mut values = Vec::with_capacity(tensors.len() * rows * last);
+    for row in 0..rows {
+        values.extend(tensors.iter().flat_map(|tensor| &tensor.data()[row * last..][..*last]));
+    }
+    Tensor::new([outer, &[last * tensors.len()]].concat(), values)
 }
 
 impl Variable {
@@ -208,11 +252,15 @@ pub(super) fn alone(
     };
     let by_name = layers.iter().all(|(_, name)| slots.iter().any(|slot| is_of(slot, name)));
     let mut weights = Weights::new();
-    for (arrays, name) in layers {
+    for (mut arrays, name) in layers {
         let mut taken: Vec<(String, Variable)> = match by_name || is_numbered {
             true => slots.extract_if(.., |slot| is_of(slot, &name)).collect(),
             false => slots.drain(..arrays.len().min(slots.len())).collect(),
         };
+        if origin.keras < 2 {
+            let weights: Vec<&str> = taken.iter().map(|(_, variable)| variable.weight.as_str()).collect();
+            arrays = gates_joined(arrays, &weights)?;
+        }
         if taken.len() != arrays.len() {
             let (needed, found) = (taken.len(), arrays.len());
             return Err(problem(format!(
@@ -223,6 +271,9 @@ pub(super) fn alone(
             taken.sort_by_key(|(_, variable)| !variable.trainable);
         }
         for ((layer, variable), tensor) in taken.into_iter().zip(arrays) {
+            if variable.stored == Stored::Unused {
+                continue;
+            }
             // Weights alone do not say where Keras 1 kept the channels; what does not fit has them first.
             let is_channels_first = tensor.shape() != variable.shape;
             let layer = LayerWeights {
@@ -343,9 +394,17 @@ fn slots(network: &Network) -> Vec<(String, Variable)> {
                 shape,
                 owner: String::new(),
                 stored,
-                trainable: node.trainable && !weight.starts_with("moving_"),
+                trainable: node.trainable
+                    && !weight.starts_with("moving_")
+                    && !matches!(node.layer, Layer::Normalization(_)),
             };
             slots.push((name.to_owned(), variable));
+        }
+        // Keras also keeps how many values it has seen.
+        if matches!(node.layer, Layer::Normalization(Normalization { moments: None, .. })) {
+            let (weight, shape, owner) = (String::new(), Vec::new(), String::new());
+            let count = Variable { weight, shape, owner, stored: Stored::Unused, trainable: false };
+            slots.push((name.to_owned(), count));
         }
     }
     slots

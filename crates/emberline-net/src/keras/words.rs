@@ -52,7 +52,7 @@ pub(super) fn class_today(class: &str) -> &str {
     CLASSES.iter().find(|(old, _)| *old == class).map_or(class, |(_, new)| new)
 }
 
-/// Replaces the old words in a layer's settings. What is already said in today's words stays.
+/// Replaces the old words in the settings of a layer and of one within it. What is already said in today's words stays.
 pub(super) fn settings_today(class: &str, settings: &mut Map<String, Value>) {
     if let Some(order) = settings.remove("dim_ordering") {
         let format = if order == "th" { "channels_first" } else { "channels_last" };
@@ -76,6 +76,15 @@ pub(super) fn settings_today(class: &str, settings: &mut Map<String, Value>) {
         if let Some(value) = settings.remove(old) {
             settings.entry(new).or_insert(value);
         }
+    }
+    // A layer within: that of a `Bidirectional` or `TimeDistributed`.
+    if let Some(inner) = settings.get_mut("layer").and_then(Value::as_object_mut) {
+        let class = inner.get("class_name").and_then(Value::as_str).unwrap_or_default();
+        let class = class_today(class).to_owned();
+        if let Some(settings) = inner.get_mut("config").and_then(Value::as_object_mut) {
+            settings_today(&class, settings);
+        }
+        inner.insert("class_name".to_owned(), Value::from(class));
     }
 }
 

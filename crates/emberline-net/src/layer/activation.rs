@@ -63,6 +63,8 @@ pub enum Activation {
     Mish,
     /// `relu6(x + 3) / 6`, the definition of Keras 3 and PyTorch.
     HardSigmoid,
+    /// `x / 5 + 1 / 2` within `[0, 1]`, the definition of Keras 1 and 2.
+    HardSigmoidOfKeras2,
     /// `x * relu6(x + 3) / 6`.
     HardSwish,
     /// `x` within `[-1, 1]`, the nearer bound beyond.

@@ -49,6 +49,9 @@ impl Writer<'_, '_> {
             Activation::HardSigmoid => {
                 self.op("HardSigmoid", &[x], vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)])
             }
+            Activation::HardSigmoidOfKeras2 => {
+                self.op("HardSigmoid", &[x], vec![float("alpha", 0.2), float("beta", 0.5)])
+            }
             Activation::SparseSigmoid => {
                 self.op("HardSigmoid", &[x], vec![float("alpha", 0.5), float("beta", 0.5)])
             }

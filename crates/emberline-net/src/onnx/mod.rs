@@ -12,6 +12,7 @@ mod category;
 mod conv;
 mod dense;
 mod graph;
+mod joined;
 mod layers;
 mod merge;
 mod model;
@@ -23,10 +24,13 @@ mod reshape;
 use prost::Message;
 
 use self::graph::Graph;
-pub use self::model::{ElementType, OnnxLimits, OnnxModel, OnnxPort};
 pub(crate) use self::{
     graph::{float, int, ints},
     model::declared,
+};
+pub use self::{
+    joined::JoinedModels,
+    model::{ElementType, OnnxLimits, OnnxModel, OnnxPort},
 };
 use crate::{Network, Result};
 

@@ -52,6 +52,7 @@ const OPERATORS: &[(&str, Write)] = &[
     ("DepthToSpace", |op| depth(op, "DepthToSpace")),
     ("DepthwiseConv2dNative", depthwise_convolution),
     ("Div", |op| same(op, "Div")),
+    ("DivNoNan", div_no_nan),
     ("Einsum", einsum),
     ("Elu", |op| same(op, "Elu")),
     ("EnsureShape", first),
@@ -302,6 +303,15 @@ fn floor_div(op: &mut Op<'_, '_>) -> Result<()> {
     let rest = op.step("Mod", inputs.clone(), Vec::new());
     let whole = op.step("Sub", vec![inputs[0].clone(), rest], Vec::new());
     op.finish("Div", vec![whole, inputs[1].clone()], Vec::new())
+}
+
+/// Zero where the divisor is.
+fn div_no_nan(op: &mut Op<'_, '_>) -> Result<()> {
+    let inputs = op.inputs()?;
+    let zero = op.number(0.0)?;
+    let is_zero = op.step("Equal", vec![inputs[1].clone(), zero.clone()], Vec::new());
+    let quotient = op.step("Div", inputs, Vec::new());
+    op.finish("Where", vec![is_zero, zero, quotient], Vec::new())
 }
 
 fn floor_mod(op: &mut Op<'_, '_>) -> Result<()> {

@@ -70,6 +70,7 @@ fn single_layers() -> Vec<(Vec<usize>, Layer)> {
         Activation::Softplus,
         Activation::Swish,
         Activation::HardSigmoid,
+        Activation::HardSigmoidOfKeras2,
         Activation::HardSwish,
         Activation::Gelu,
     ];

@@ -84,7 +84,7 @@ fn read(name: &str) -> Result<keras::Model> {
 fn models_answer_as_in_keras() -> Result<()> {
     let answers = Answers::read()?;
     let runtimes: [Box<dyn Runtime>; 2] = [Box::new(OnnxRuntime::find()?), Box::new(TractRuntime)];
-    for name in FILES.into_iter().chain(["theano.h5"]) {
+    for name in FILES.into_iter().chain(["theano.h5", "keras_1_gates.h5"]) {
         let network = read(name)?.network;
         for runtime in &runtimes {
             let worst = answers.compare(name, &network, runtime.as_ref())?;
@@ -218,8 +218,15 @@ fn unfilled(network: &Network, prefix: &str) -> Result<Network> {
 /// Weights alone, by name or, where names differ, in order.
 #[test]
 fn weights_alone_fill_a_network() -> Result<()> {
-    for name in ["sequential.h5", "sequential_2.h5", "nested_2.h5", "shared.h5", "theano.h5", "keras_1_th.h5"]
-    {
+    for name in [
+        "sequential.h5",
+        "sequential_2.h5",
+        "nested_2.h5",
+        "shared.h5",
+        "theano.h5",
+        "keras_1_th.h5",
+        "keras_1_gates.h5",
+    ] {
         let network = read(name)?.network;
         let filled = unfilled(&network, "")?.with_keras_weights(file(name)?, &keras::Options::default())?;
         ensure!(filled.weights() == network.weights(), "{name}");

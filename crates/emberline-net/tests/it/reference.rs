@@ -320,6 +320,7 @@ fn activation(function: Activation, x: &Tensor) -> Result<Tensor> {
         Activation::Softplus => v.exp().ln_1p(),
         Activation::Swish => v * sigmoid(v),
         Activation::HardSigmoid => (v + 3.).clamp(0., 6.) / 6.,
+        Activation::HardSigmoidOfKeras2 => (0.2 * v + 0.5).clamp(0., 1.),
         Activation::HardSwish => v * (v + 3.).clamp(0., 6.) / 6.,
         Activation::Gelu => v * normal_distribution(v),
         _ => v,

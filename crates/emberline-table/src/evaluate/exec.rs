@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -24,7 +24,8 @@ use futures::future::{self, BoxFuture};
 use futures::{StreamExt, stream};
 
 use super::node::{Call, Evaluate};
-use crate::function::{ColumnFunction, reasons, struct_columns};
+use super::program::Program;
+use crate::function::{Evaluated, reasons, struct_columns};
 use crate::report::Report;
 
 /// Makes the physical node of an [`Evaluate`].
@@ -64,26 +65,16 @@ impl ExtensionPlanner for EvaluatePlanner {
     }
 }
 
+/// Which columns a call's answer becomes.
 #[derive(Debug, Clone)]
-struct PhysicalCall {
-    function: Arc<dyn ColumnFunction>,
-    args: Vec<Arc<dyn PhysicalExpr>>,
+struct Answered {
     outputs: usize,
     wants_error: bool,
 }
 
-impl PhysicalCall {
-    /// Adds the new columns of a batch to `columns`.
-    fn run(&self, batch: &RecordBatch, columns: &mut Vec<ArrayRef>, report: &Report) -> Result<()> {
-        let rows = batch.num_rows();
-        let args =
-            self.args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
-        let evaluated = self.function.evaluate(&args)?;
-        if evaluated.values.len() != rows {
-            let kind = self.function.describe().kind;
-            return internal_err!("{kind} gave {} answers for {rows} rows", evaluated.values.len());
-        }
-        report.add_errors(&evaluated.errors);
+impl Answered {
+    /// Adds the new columns of a batch of so many rows to `columns`.
+    fn add_to(&self, columns: &mut Vec<ArrayRef>, evaluated: Evaluated, rows: usize) -> Result<()> {
         match self.outputs {
             1 => columns.push(evaluated.values),
             _ => columns.extend(struct_columns(&evaluated.values)?),
@@ -95,10 +86,62 @@ impl PhysicalCall {
     }
 }
 
+/// The calls of a node, ready to run.
+#[derive(Debug)]
+struct Calls {
+    kinds: Vec<String>,
+    /// The distinct arguments of all calls, which are the program's inputs.
+    args: Vec<Arc<dyn PhysicalExpr>>,
+    program: Program,
+    answered: Vec<Answered>,
+    rows_max: usize,
+}
+
+impl Calls {
+    fn try_new(calls: &[Call], physical: impl Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>) -> Result<Self> {
+        let mut args: Vec<&Expr> = Vec::new();
+        for arg in calls.iter().flat_map(|call| &call.args) {
+            if !args.contains(&arg) {
+                args.push(arg);
+            }
+        }
+        let mut program = Program::new(args.len());
+        for call in calls {
+            let places = call.args.iter().filter_map(|arg| args.iter().position(|known| *known == arg));
+            let answer = program.add(&call.function, places.collect());
+            program.ask(answer);
+        }
+        program.join_networks();
+        let answered =
+            |call: &Call| Answered { outputs: call.outputs.len(), wants_error: call.error.is_some() };
+        Ok(Self {
+            kinds: calls.iter().map(|call| call.function.describe().kind).collect(),
+            args: args.into_iter().map(physical).collect::<Result<_>>()?,
+            program,
+            answered: calls.iter().map(answered).collect(),
+            rows_max: calls.iter().map(|call| call.function.batch_rows()).min().unwrap_or(1).max(1),
+        })
+    }
+
+    /// A batch's columns and the new ones.
+    fn run(&self, batch: &RecordBatch, report: &Report) -> Result<Vec<ArrayRef>> {
+        let rows = batch.num_rows();
+        let args =
+            self.args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+        let mut columns = batch.columns().to_vec();
+        for (answered, evaluated) in self.answered.iter().zip(self.program.run(args, rows)?) {
+            report.add_errors(&evaluated.errors);
+            answered.add_to(&mut columns, evaluated, rows)?;
+        }
+        report.add_evaluated(rows);
+        Ok(columns)
+    }
+}
+
 /// Runs column functions over batches, in the partitions and the order of its input.
 #[derive(Debug)]
 pub(crate) struct EvaluateExec {
-    calls: Arc<[PhysicalCall]>,
+    calls: Arc<Calls>,
     input: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
@@ -110,20 +153,12 @@ impl EvaluateExec {
         input: Arc<dyn ExecutionPlan>,
         physical: impl Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>,
     ) -> Result<Self> {
-        let call = |call: &Call| {
-            Ok(PhysicalCall {
-                function: call.function.clone(),
-                args: call.args.iter().map(&physical).collect::<Result<_>>()?,
-                outputs: call.outputs.len(),
-                wants_error: call.error.is_some(),
-            })
-        };
-        let calls = node.calls.iter().map(call).collect::<Result<Vec<_>>>()?;
+        let calls = Arc::new(Calls::try_new(&node.calls, physical)?);
         let schema = Arc::new(UserDefinedLogicalNodeCore::schema(node).as_arrow().clone());
-        Ok(Self::new(calls.into(), input, schema))
+        Ok(Self::new(calls, input, schema))
     }
 
-    fn new(calls: Arc<[PhysicalCall]>, input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
+    fn new(calls: Arc<Calls>, input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             // The input's columns stay where they are, so what orders it orders the output.
             EquivalenceProperties::new_with_orderings(schema.clone(), input.output_ordering().cloned()),
@@ -137,8 +172,7 @@ impl EvaluateExec {
 
 impl DisplayAs for EvaluateExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<_> = self.calls.iter().map(|call| call.function.describe().kind).collect();
-        write!(f, "EvaluateExec: {}", kinds.join(", "))
+        write!(f, "EvaluateExec: {}", self.calls.kinds.join(", "))
     }
 }
 
@@ -167,7 +201,7 @@ impl ExecutionPlan for EvaluateExec {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        for arg in self.calls.iter().flat_map(|call| &call.args) {
+        for arg in &self.calls.args {
             if f(arg)? == TreeNodeRecursion::Stop {
                 return Ok(TreeNodeRecursion::Stop);
             }
@@ -198,12 +232,10 @@ impl ExecutionPlan for EvaluateExec {
             .get_extension::<Report>()
             .map(|r| r.as_ref().clone())
             .unwrap_or_default();
-        let rows_max = self.calls.iter().map(|call| call.function.batch_rows()).min().unwrap_or(1).max(1);
+        let rows_max = self.calls.rows_max;
         let (calls, schema) = (self.calls.clone(), self.schema.clone());
         let run = move |batch: RecordBatch| {
-            let mut columns = batch.columns().to_vec();
-            calls.iter().try_for_each(|call| call.run(&batch, &mut columns, &report))?;
-            report.add_evaluated(batch.num_rows());
+            let columns = calls.run(&batch, &report)?;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
         };

@@ -9,12 +9,14 @@
 //! 2. DataFusion's own rules push filters, limits and projections through it.
 //! 3. `EncodedImages`, an optimizer rule, drops calls whose results nobody wants, and
 //!    where only functions want an image, gives them the file's bytes instead of a decoded column.
-//! 4. `EvaluateExec` runs the calls batch by batch, on the partitions' own threads.
+//! 4. `EvaluateExec` runs the calls batch by batch, on the partitions' own threads, as one `Program`: what they have in
+//!    common, a network that two of them cut or the same step of two pipelines, runs once.
 
 pub(crate) mod encoded;
 mod exec;
 pub(crate) mod extract;
 pub(crate) mod node;
+pub(crate) mod program;
 pub(crate) mod udf;
 
 use std::sync::Arc;
@@ -91,7 +93,7 @@ pub fn apply(table: DataFrame, steps: &[Step]) -> Result<DataFrame> {
             outputs: step.outputs.clone(),
             error: step.error.clone(),
         };
-        let node = Evaluate::try_new(vec![call], Arc::new(plan))?;
+        let node = Evaluate::with_call(plan, call)?;
         plan = LogicalPlan::Extension(Extension { node: Arc::new(node) });
     }
     Ok(DataFrame::new(state, plan))

@@ -91,7 +91,7 @@ impl Evaluate {
         let mut fields: Vec<_> = input.schema().iter().map(|(q, f)| (q.cloned(), f.clone())).collect();
         for call in &calls {
             for field in call.fields(input.schema())? {
-                if input.schema().has_column_with_unqualified_name(field.name()) {
+                if fields.iter().any(|(_, known)| known.name() == field.name()) {
                     return plan_err!(
                         "column `{}` exists already; choose another output column",
                         field.name()
@@ -102,6 +102,19 @@ impl Evaluate {
         }
         let schema = DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?;
         Ok(Self { calls, input, schema: Arc::new(schema) })
+    }
+
+    /// A node that adds a call's answer to a plan: the plan's own last node with the call, if the call uses none of its
+    /// answers, so that calls with something in common may run together.
+    pub(crate) fn with_call(plan: LogicalPlan, call: Call) -> Result<Self> {
+        if let LogicalPlan::Extension(extension) = &plan
+            && let Some(last) = extension.node.as_any().downcast_ref::<Self>()
+            && !call.args.iter().flat_map(Expr::column_refs).any(|c| last.names().any(|name| *name == c.name))
+        {
+            let calls = last.calls.iter().cloned().chain([call]).collect();
+            return Self::try_new(calls, last.input.clone());
+        }
+        Self::try_new(vec![call], Arc::new(plan))
     }
 
     fn names(&self) -> impl Iterator<Item = &String> {

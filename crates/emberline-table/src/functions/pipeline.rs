@@ -1,16 +1,17 @@
 //! Functions in sequence, as one function.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, StructArray, new_null_array};
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use serde::{Deserialize, Serialize};
 
 use crate::describe::{Blob, Blobs, Description, FunctionKinds};
 use crate::error::{Result, TableError};
 use crate::evaluate::Step;
-use crate::function::{ColumnFunction, Evaluated, RowError, check_arity, reasons, struct_columns};
+use crate::evaluate::program::{Answer, Program};
+use crate::function::{ColumnFunction, Evaluated, check_arity};
 
 pub(super) const KIND: &str = "pipeline";
 
@@ -23,6 +24,7 @@ pub struct PipelineFunction {
     inputs: Vec<String>,
     steps: Vec<Step>,
     output: Option<String>,
+    program: Program,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +86,16 @@ impl PipelineFunction {
         if let Some(output) = output.as_ref().filter(|output| !known.contains(output)) {
             return Err(TableError::description(KIND, format!("no step gives the column `{output}`")));
         }
-        Ok(Self { inputs, steps, output })
+        let mut program = Program::new(inputs.len());
+        let answer = program.add_steps(&inputs, &steps, output.as_deref(), (0..inputs.len()).collect());
+        program.ask(answer);
+        program.join_networks();
+        Ok(Self { inputs, steps, output, program })
+    }
+
+    /// Adds the steps to a program, instead of itself.
+    pub(crate) fn add_to(&self, program: &mut Program, args: Vec<usize>) -> Answer {
+        program.add_steps(&self.inputs, &self.steps, self.output.as_deref(), args)
     }
 
     /// The columns that steps make, in their order.
@@ -142,43 +153,8 @@ impl ColumnFunction for PipelineFunction {
 
     fn evaluate(&self, inputs: &[ArrayRef]) -> Result<Evaluated> {
         let rows = inputs.first().map_or(0, |array| array.len());
-        let mut columns: HashMap<&str, ArrayRef> = HashMap::new();
-        for (name, array) in self.inputs.iter().zip(inputs) {
-            columns.insert(name, array.clone());
-        }
-        // The first reason of a row is the one that explains it.
-        let mut errors: BTreeMap<usize, RowError> = BTreeMap::new();
-        for step in &self.steps {
-            let args: Vec<ArrayRef> = step.inputs.iter().map(|name| columns[name.as_str()].clone()).collect();
-            let answer = step.function.evaluate(&args)?;
-            if let Some(error) = &step.error {
-                columns.insert(error, reasons(&answer.errors, rows));
-            }
-            for error in answer.errors {
-                errors.entry(error.row).or_insert(error);
-            }
-            match step.outputs.as_slice() {
-                [only] => {
-                    columns.insert(only, answer.values);
-                }
-                several => {
-                    columns.extend(several.iter().map(String::as_str).zip(struct_columns(&answer.values)?))
-                }
-            }
-        }
-        let values = match &self.output {
-            Some(output) => {
-                columns.remove(output.as_str()).unwrap_or_else(|| new_null_array(&DataType::Null, rows))
-            }
-            None => {
-                let made = self.made().filter_map(|name| Some((name, columns.get(name.as_str())?)));
-                let field = |(name, column): (&String, &ArrayRef)| {
-                    (Arc::new(Field::new(name, column.data_type().clone(), true)), column.clone())
-                };
-                Arc::new(StructArray::from(made.map(field).collect::<Vec<_>>()))
-            }
-        };
-        Ok(Evaluated { values, errors: errors.into_values().collect() })
+        let mut answers = self.program.run(inputs.to_vec(), rows)?;
+        answers.pop().ok_or_else(|| TableError::description(KIND, "it gave no answer"))
     }
 
     fn batch_rows(&self) -> usize {

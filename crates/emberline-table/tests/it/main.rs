@@ -6,3 +6,4 @@ mod pictures;
 mod reader;
 mod remote;
 mod sql;
+mod together;

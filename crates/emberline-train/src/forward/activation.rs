@@ -13,7 +13,9 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 pub(super) fn activation_of(layer: &Layer, rank: usize) -> Activation {
     match layer {
         Layer::Conv(layer) => layer.activation,
+        Layer::ConvTranspose(layer) => layer.activation,
         Layer::DepthwiseConv(layer) => layer.activation,
+        Layer::EinsumDense(layer) => layer.activation,
         Layer::Dense(layer) => layer.activation,
         Layer::Activation(activation) => *activation,
         Layer::Softmax { axes } if is_last(axes, rank) => Activation::Softmax,

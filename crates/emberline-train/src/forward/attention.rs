@@ -1,7 +1,7 @@
 //! Attention among the vectors of sequences.
 
 use burn_tensor::{Tensor, TensorData, activation};
-use emberline_net::{MultiHeadAttention, Node};
+use emberline_net::{Attention, MultiHeadAttention, Node, Score};
 
 use super::{Pass, Value, dense};
 
@@ -10,7 +10,7 @@ const MASKED: f32 = -1e9;
 
 impl Pass<'_> {
     /// The inputs are query, value and key; the value stands for a missing key, the query for both.
-    pub(super) fn attention(
+    pub(super) fn multi_head_attention(
         &self,
         node: &Node,
         layer: &MultiHeadAttention,
@@ -51,6 +51,48 @@ impl Pass<'_> {
         let mixed = mixed.swap_dims(1, 2).reshape([batch, from, width]);
         let projected = project(Value::from_channels_last(mixed, &[from, width]), "output");
         Ok(Value::new(projected.data(), output))
+    }
+
+    /// The inputs are query, value and perhaps key, which have no projections.
+    pub(super) fn attention(
+        &self,
+        node: &Node,
+        layer: &Attention,
+        inputs: Vec<Value>,
+        output: &[usize],
+    ) -> Result<Value, String> {
+        let mut inputs = inputs.into_iter().map(Value::channels_last);
+        let query = inputs.next().ok_or("expected a query")?;
+        let value = inputs.next().ok_or("expected a value")?;
+        let key = inputs.next().unwrap_or_else(|| value.clone());
+        let [_, from, _] = query.dims();
+        let [_, to, _] = key.dims();
+        let weight = |name: &str| {
+            let weight = self.flat_weight(node, name);
+            let len = weight.dims()[0];
+            weight.reshape([1, 1, 1, len])
+        };
+        let scaled = |values: Tensor<4>| match layer.use_scale {
+            true => values * weight("scale"),
+            false => values,
+        };
+        let mut scores = match layer.score {
+            Score::Dot => scaled(query.matmul(key.swap_dims(1, 2)).unsqueeze_dim(1)),
+            Score::Concat => {
+                let sums = scaled(query.unsqueeze_dim::<4>(2) + key.unsqueeze_dim::<4>(1));
+                let scores = sums.tanh().sum_dim(3) * weight("concat_score_weight");
+                scores.swap_dims(1, 3).swap_dims(2, 3)
+            }
+            Score::Additive => {
+                let sums = query.unsqueeze_dim::<4>(2) + key.unsqueeze_dim::<4>(1);
+                scaled(sums.tanh()).sum_dim(3).swap_dims(1, 3).swap_dims(2, 3)
+            }
+        };
+        if layer.causal {
+            scores = scores + self.later(from, to);
+        }
+        let shares = activation::softmax(scores, 3).squeeze_dim::<3>(1);
+        Ok(Value::from_channels_last(shares.matmul(value), output))
     }
 
     /// What keeps a token from those that come later.

@@ -4,16 +4,25 @@ use std::ops::Range;
 
 use burn_tensor::{
     Tensor, module,
-    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+    ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions},
 };
-use emberline_net::{Conv, DepthwiseConv, Node, WindowPooling};
+use emberline_net::{Conv, ConvTranspose, DepthwiseConv, Node, Padding, WindowPooling};
 
-use super::{Pass, Value};
+use super::{Pass, Value, native};
 
 impl Pass<'_> {
-    pub(super) fn conv(&self, node: &Node, layer: &Conv, input: Value, output: &[usize]) -> Value {
-        let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
+    pub(super) fn conv(
+        &self,
+        node: &Node,
+        layer: &Conv,
+        input: Value,
+        output: &[usize],
+    ) -> Result<Value, String> {
         let pads = layer.pads(input.shape());
+        if self.forward.device.is_cpu() {
+            return self.native_conv(node, layer, input, output, &pads);
+        }
+        let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
         // From `[height, width, in / groups, out]` to Burn's `[out, in / groups, height, width]`.
         if layer.kernel.len() == 3 {
             let kernel = self.weight::<5>(node, "kernel").permute([4, 3, 0, 1, 2]);
@@ -22,11 +31,59 @@ impl Pass<'_> {
             around[2..].iter_mut().zip(pads).for_each(|(around, pad)| *around = pad);
             let options = options(&layer.strides, &[], &layer.dilation, layer.groups);
             let data = input.spatial::<5>().pad(around, 0.0);
-            return Value::from_spatial(module::conv3d(data, kernel, bias, options), output);
+            return Ok(Value::from_spatial(module::conv3d(data, kernel, bias, options), output));
         }
         let kernel = self.image_kernel(node, layer.kernel.len()).permute([3, 2, 0, 1]);
         let options = options(&layer.strides, &pads, &layer.dilation, layer.groups);
-        Value::from_spatial(module::conv2d(input.spatial(), kernel, bias, options), output)
+        Ok(Value::from_spatial(module::conv2d(input.spatial(), kernel, bias, options), output))
+    }
+
+    fn native_conv(
+        &self,
+        node: &Node,
+        layer: &Conv,
+        input: Value,
+        output: &[usize],
+        pads: &[(usize, usize)],
+    ) -> Result<Value, String> {
+        let sizes = |shape: &[usize]| trailing(&shape[..shape.len() - 1], 1);
+        let (of_input, of_output) = (sizes(input.shape()), sizes(output));
+        let data = input.data();
+        let [batch, channels, _] = data.dims();
+        let before: Vec<usize> = pads.iter().map(|pad| pad.0).collect();
+        let kernel = native::Convolution {
+            batch,
+            channels,
+            filters: layer.filters,
+            groups: layer.groups,
+            input: of_input,
+            output: of_output,
+            window: trailing(&layer.kernel, 1),
+            strides: trailing(&layer.strides, 1),
+            dilation: trailing(&layer.dilation, 1),
+            before: trailing(&before, 0),
+        };
+        self.native(node, kernel, data, layer.use_bias, layer.filters, output)
+    }
+
+    /// A kernel of our own over a layer's input, kernel and bias.
+    fn native(
+        &self,
+        node: &Node,
+        kernel: impl native::Kernel<3>,
+        data: Tensor<3>,
+        use_bias: bool,
+        filters: usize,
+        output: &[usize],
+    ) -> Result<Value, String> {
+        let bias = match use_bias {
+            true => self.flat_weight(node, "bias"),
+            false => Tensor::zeros([filters], self.forward.device.plain()),
+        };
+        let weights = self.flat_weight(node, "kernel");
+        let operands =
+            [native::Operand::new(data)?, native::Operand::new(weights)?, native::Operand::new(bias)?];
+        Ok(Value::new(native::apply(kernel, operands).0, output))
     }
 
     pub(super) fn depthwise_conv(
@@ -39,12 +96,77 @@ impl Pass<'_> {
         if layer.kernel.len() > 2 {
             return Err("a depthwise convolution over three axes can't be trained yet".to_owned());
         }
+        let pads = layer.pads(input.shape());
+        if self.forward.device.is_cpu() {
+            let sizes = |shape: &[usize]| trailing(&shape[..shape.len() - 1], 1);
+            let (of_input, of_output) = (sizes(input.shape()), sizes(output));
+            let data = input.data();
+            let [batch, channels, _] = data.dims();
+            let before: Vec<usize> = pads.iter().map(|pad| pad.0).collect();
+            let kernel = native::Depthwise {
+                batch,
+                channels,
+                multiplier: layer.depth_multiplier,
+                input: of_input,
+                output: of_output,
+                window: trailing(&layer.kernel, 1),
+                strides: trailing(&layer.strides, 1),
+                dilation: trailing(&layer.dilation, 1),
+                before: trailing(&before, 0),
+            };
+            let filters = channels * layer.depth_multiplier;
+            return self.native(node, kernel, data, layer.use_bias, filters, output);
+        }
         let kernel = self.image_kernel(node, layer.kernel.len()).permute([2, 3, 0, 1]);
         let [channels, multiplier, height, width] = kernel.dims();
         let kernel = kernel.reshape([channels * multiplier, 1, height, width]);
         let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
-        let options = options(&layer.strides, &layer.pads(input.shape()), &layer.dilation, channels);
+        let options = options(&layer.strides, &pads, &layer.dilation, channels);
         Ok(Value::from_spatial(module::conv2d(input.spatial(), kernel, bias, options), output))
+    }
+
+    /// Whole windows are added up; then what is too much is cut off, or zeros are put behind, by the rule of TensorFlow.
+    pub(super) fn conv_transpose(
+        &self,
+        node: &Node,
+        layer: &ConvTranspose,
+        input: Value,
+        output: &[usize],
+    ) -> Value {
+        let mut edges: Vec<(usize, usize, usize)> = Vec::new();
+        for (axis, (&size, &wanted)) in input.shape().iter().zip(output).enumerate().take(layer.kernel.len())
+        {
+            let span = (layer.kernel[axis] - 1) * layer.dilation[axis] + 1;
+            let natural = (size - 1) * layer.strides[axis] + span;
+            let before = match layer.padding {
+                Padding::Same => natural.saturating_sub(wanted) / 2,
+                _ => 0,
+            };
+            edges.push((before, (natural - before).min(wanted), wanted));
+        }
+        let (strides, dilation) = (trailing(&layer.strides, 1), trailing(&layer.dilation, 1));
+        // From `[..., out, in]` to Burn's `[in, out, ...]`.
+        let [depth, height, width] = trailing(&layer.kernel, 1);
+        let [batch, channels, _] = input.clone().data().dims();
+        let kernel =
+            self.flat_weight(node, "kernel").reshape([depth, height, width, layer.filters, channels]);
+        let kernel = kernel.permute([4, 3, 0, 1, 2]);
+        let bias = layer.use_bias.then(|| self.per_channel(node, "bias"));
+        let [a, b, c] = trailing(&input.shape()[..layer.kernel.len()], 1);
+        let data = input.data().reshape([batch, channels, a, b, c]);
+        let options = ConvTransposeOptions::new(strides, [0; 3], [0; 3], dilation, 1);
+        let mut data = module::conv_transpose3d(data, kernel, None, options);
+        let first = data.dims().len() - edges.len();
+        for (axis, (before, kept, wanted)) in edges.into_iter().enumerate() {
+            let mut around = [(0, 0); 5];
+            around[first + axis] = (0, wanted - kept);
+            data = data.narrow(first + axis, before, kept).pad(around, 0.0);
+        }
+        let value = Value::from_spatial(data, output);
+        match bias {
+            Some(bias) => value.map(|data| data + bias),
+            None => value,
+        }
     }
 
     /// A kernel over two axes, `[height, width, ...]`; the width of one over a single axis is 1.
@@ -54,6 +176,15 @@ impl Pass<'_> {
             _ => self.weight(node, "kernel"),
         }
     }
+}
+
+/// Numbers for axes, those that are missing in front.
+fn trailing<const N: usize>(values: &[usize], missing: usize) -> [usize; N] {
+    let skipped = N.saturating_sub(values.len());
+    std::array::from_fn(|axis| match axis.checked_sub(skipped) {
+        Some(axis) => values.get(axis).copied().unwrap_or(missing),
+        None => missing,
+    })
 }
 
 /// Where the windows over an image stand.

@@ -1,10 +1,12 @@
 //! Layers with several inputs.
 
-use burn_tensor::Tensor;
+use burn_tensor::{EinsumOperand, Tensor};
+use emberline_net::Dot;
 
 use super::{
     Value,
-    value::{UNFOLDED, split},
+    norm::{place, unit},
+    value::{UNFOLDED, split, too_many_axes},
 };
 
 /// A function of the inputs, one after the other, whose axes are equal or 1 on one side. Inputs of fewer axes get axes of 1 in
@@ -65,4 +67,68 @@ pub(super) fn concatenate(inputs: Vec<Value>, axis: isize, output: &[usize]) -> 
     }
     let unfolded = inputs.into_iter().map(Value::unfolded).collect::<Result<Vec<Tensor<UNFOLDED>>, _>>()?;
     Ok(Value::from_spatial(Tensor::cat(unfolded, axis as usize + 2), output))
+}
+
+/// The products of two inputs' vectors along an axis of each.
+pub(super) fn dot(layer: &Dot, inputs: Vec<Value>, output: &[usize]) -> Result<Value, String> {
+    let [a, b] = <[Value; 2]>::try_from(inputs).map_err(|_| "expected two inputs".to_owned())?;
+    let [i, j] =
+        [(&a, layer.axes[0]), (&b, layer.axes[1])].map(|(side, axis)| place(axis, side.shape().len()));
+    let letters = |value: &Value, axis: usize, first: u8| -> String {
+        let letter = |place: usize| if place == axis { 'y' } else { char::from(first + place as u8) };
+        (0..value.shape().len()).map(letter).collect()
+    };
+    let (left, right) = (letters(&a, i, b'a'), letters(&b, j, b'm'));
+    let equation =
+        format!("z{left},z{right}->z{}", [left.as_str(), right.as_str()].concat().replace('y', ""));
+    let normalized = |value: Value, axis: usize| match layer.normalize {
+        true => {
+            let shape = value.shape().to_vec();
+            let dim = if axis + 1 == shape.len() { 1 } else { axis + 2 };
+            Ok::<_, String>(Value::from_spatial(unit(value.unfolded()?, &[dim]), &shape))
+        }
+        false => Ok(value),
+    };
+    let (a, b) = (normalized(a, i)?, normalized(b, j)?);
+    let shape: Vec<usize> = [vec![b.clone().data().dims()[0]], b.shape().to_vec()].concat();
+    let [batch, positions, channels] = b.clone().channels_last().dims();
+    let b = b.channels_last().reshape([batch * positions * channels]);
+    einsum(&equation, a, operand(b, &shape)?, output)
+}
+
+/// Sums of products by a rule of letters, the first of which is the batch.
+pub(super) fn einsum(
+    equation: &str,
+    input: Value,
+    other: EinsumOperand,
+    output: &[usize],
+) -> Result<Value, String> {
+    let data = input.clone().channels_last();
+    let [batch, positions, channels] = data.dims();
+    let shape = [&[batch], input.shape()].concat();
+    let operands = [operand(data.reshape([batch * positions * channels]), &shape)?, other];
+    let (positions, channels) = split(output);
+    let sizes = [batch, positions, channels];
+    let rank = equation.rsplit("->").next().unwrap_or("").chars().count();
+    let product = match rank {
+        1 => Tensor::<1>::einsum(equation, operands).reshape(sizes),
+        2 => Tensor::<2>::einsum(equation, operands).reshape(sizes),
+        3 => Tensor::<3>::einsum(equation, operands).reshape(sizes),
+        4 => Tensor::<4>::einsum(equation, operands).reshape(sizes),
+        5 => Tensor::<5>::einsum(equation, operands).reshape(sizes),
+        _ => return Err(too_many_axes(output)),
+    };
+    Ok(Value::from_channels_last(product, output))
+}
+
+/// Numbers in their shape, as a rule of letters takes them.
+pub(super) fn operand(numbers: Tensor<1>, shape: &[usize]) -> Result<EinsumOperand, String> {
+    Ok(match *shape {
+        [_] => numbers.into(),
+        [a, b] => numbers.reshape([a, b]).into(),
+        [a, b, c] => numbers.reshape([a, b, c]).into(),
+        [a, b, c, d] => numbers.reshape([a, b, c, d]).into(),
+        [a, b, c, d, e] => numbers.reshape([a, b, c, d, e]).into(),
+        _ => return Err(too_many_axes(shape)),
+    })
 }

@@ -6,12 +6,19 @@ mod activation;
 mod attention;
 mod convolution;
 mod merge;
+mod native;
+mod norm;
+mod recurrent;
 mod reshape;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn_tensor::{Gradients, Int, Tensor, TensorData, activation::sigmoid, module};
+use burn_tensor::{
+    Gradients, Int, Tensor, TensorData,
+    activation::{relu, sigmoid},
+    module,
+};
 use emberline_net::{Activation, Layer, Network, Node};
 
 use self::activation::{activate, activation_of, is_last};
@@ -166,7 +173,9 @@ impl Pass<'_> {
             Layer::Maximum => merge::fold(inputs, |a, b| merge::greatest(a, b, 1.0)),
             Layer::Minimum => merge::fold(inputs, |a, b| merge::greatest(a, b, -1.0)),
             Layer::Concatenate { axis } => merge::concatenate(inputs, *axis, &output),
-            Layer::MultiHeadAttention(layer) => self.attention(node, layer, inputs, &output),
+            Layer::Dot(layer) => merge::dot(layer, inputs, &output),
+            Layer::MultiHeadAttention(layer) => self.multi_head_attention(node, layer, inputs, &output),
+            Layer::Attention(layer) => self.attention(node, layer, inputs, &output),
             other => match (inputs.pop(), inputs.is_empty()) {
                 (Some(input), true) => self.apply_to_one(node, input, &output),
                 _ => Err(untrained(other)),
@@ -177,20 +186,28 @@ impl Pass<'_> {
     fn apply_to_one(&mut self, node: &Node, input: Value, output: &[usize]) -> Result<Value, String> {
         let rank = input.shape().len();
         Ok(match &node.layer {
-            Layer::Conv(layer) => self.conv(node, layer, input, output),
+            Layer::Conv(layer) => self.conv(node, layer, input, output)?,
+            Layer::ConvTranspose(layer) => self.conv_transpose(node, layer, input, output),
             Layer::DepthwiseConv(layer) => self.depthwise_conv(node, layer, input, output)?,
             Layer::Dense(layer) => {
                 let kernel = self.weight::<2>(node, "kernel");
                 let bias = layer.use_bias.then(|| self.weight::<1>(node, "bias"));
                 dense(input, kernel, bias, output)
             }
+            Layer::EinsumDense(layer) => self.einsum_dense(node, layer, input, output)?,
             Layer::Embedding(layer) => self.embedding(node, layer, input, output)?,
             Layer::BatchNormalization(layer) if is_last(&[layer.axis], rank) => {
-                self.batch_normalization(node, layer, input)
+                self.batch_normalization(node, layer, input)?
             }
             Layer::LayerNormalization(layer) if is_last(&layer.axes, rank) && !layer.rms_scaling => {
                 self.layer_normalization(node, layer, input)
             }
+            Layer::LayerNormalization(layer) => self.layer_normalization_over(node, layer, input)?,
+            Layer::RmsNormalization(layer) => self.rms_normalization(node, layer, input)?,
+            Layer::GroupNormalization(layer) => self.group_normalization(node, layer, input)?,
+            Layer::UnitNormalization { axes } => norm::unit_normalization(axes, input)?,
+            Layer::Normalization(layer) => self.normalization(node, layer, input)?,
+            Layer::PRelu { .. } => self.prelu(node, input)?,
             Layer::LayerScale => {
                 let gamma = self.per_channel(node, "gamma");
                 input.map(|data| data * gamma)
@@ -202,6 +219,7 @@ impl Pass<'_> {
             }
             Layer::Activation(_) => input,
             Layer::Softmax { axes } if is_last(axes, rank) => input,
+            Layer::Softmax { axes } => norm::softmax(axes, input)?,
             Layer::Glu => {
                 let data = input.data();
                 let half = data.dims()[1] / 2;
@@ -211,8 +229,12 @@ impl Pass<'_> {
             Layer::ZeroPadding(layer) => reshape::zero_padding(layer, input, output)?,
             Layer::Cropping(layer) => reshape::cropping(layer, input, output)?,
             Layer::UpSampling(layer) => reshape::up_sampling(layer, input, output)?,
+            Layer::Resizing(layer) => reshape::resizing(layer, input, output)?,
+            Layer::CenterCrop(layer) => reshape::center_crop(layer, input, output)?,
             Layer::MaxPooling(layer) => convolution::max_pooling(layer, input, output),
             Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, output),
+            Layer::AdaptiveAveragePooling(_) => reshape::adaptive_average(input, output)?,
+            Layer::AdaptiveMaxPooling(_) => reshape::adaptive_max(input, output)?,
             Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), output),
             Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), output),
             Layer::Flatten | Layer::Reshape(_) => input.reshaped(output),
@@ -233,6 +255,9 @@ impl Pass<'_> {
                 let embeddings = self.weight::<2>(node, "embeddings").transpose().unsqueeze::<3>();
                 input.map(|data| data + embeddings)
             }
+            Layer::Recurrent(layer) => self.recurrent(node, layer, input, output)?,
+            Layer::Bidirectional(layer) => self.bidirectional(node, layer, input, output)?,
+            Layer::TimeDistributed(layer) => self.time_distributed(node, layer, input, output)?,
             Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), output),
             Layer::Identity => {
                 return Err("it may stand for a layer that changes values in training alone, such as GaussianNoise, which can't be \
@@ -243,12 +268,50 @@ impl Pass<'_> {
         })
     }
 
+    /// Every step of a sequence as a sample of its own.
+    fn time_distributed(
+        &mut self,
+        node: &Node,
+        layer: &Layer,
+        input: Value,
+        output: &[usize],
+    ) -> Result<Value, String> {
+        let learns = matches!(self.mode, Mode::Training { .. });
+        let (Some((steps, of_input)), Some((_, of_output))) = (
+            input.shape().to_vec().split_first().map(|(steps, rest)| (*steps, rest.to_vec())),
+            output.split_first(),
+        ) else {
+            return Err("expected a sequence".to_owned());
+        };
+        if learns && matches!(layer, Layer::BatchNormalization(_)) {
+            return Err("each step would have statistics of its own, which can't be trained yet".to_owned());
+        }
+        let node = Node { layer: layer.clone(), ..node.clone() };
+        let fold = |value: Value, batch: usize, shape: &[usize]| {
+            let (positions, channels) = split(shape);
+            let data = value.channels_last().reshape([batch, positions, channels]);
+            Value::from_channels_last(data, shape)
+        };
+        let batch = input.clone().data().dims()[0];
+        let linear = self.apply_to_one(&node, fold(input, batch * steps, &of_input), of_output)?;
+        let value = activate(activation_of(layer, of_input.len()), linear)?;
+        Ok(fold(value, batch, output))
+    }
+
     /// A weight in its shape.
     fn weight<const D: usize>(&self, node: &Node, name: &str) -> Tensor<D> {
         match self.leaves.get(&weight_name(node, name)) {
             Some((leaf, shape)) => leaf.clone().reshape::<D, _>(shape_of::<D>(shape)),
             // A `Network` with weights has all that its layers need.
             None => Tensor::zeros([1; D], self.forward.device.plain()),
+        }
+    }
+
+    /// A weight's numbers in their order.
+    fn flat_weight(&self, node: &Node, name: &str) -> Tensor<1> {
+        match self.leaves.get(&weight_name(node, name)) {
+            Some((leaf, _)) => leaf.clone(),
+            None => Tensor::zeros([1], self.forward.device.plain()),
         }
     }
 
@@ -285,6 +348,41 @@ impl Pass<'_> {
         Ok(Value::from_channels_last(data.reshape([batch, positions, features]), output))
     }
 
+    /// Products by a rule of letters.
+    fn einsum_dense(
+        &self,
+        node: &Node,
+        layer: &emberline_net::EinsumDense,
+        input: Value,
+        output: &[usize],
+    ) -> Result<Value, String> {
+        let named = layer.equation.split(',').next().unwrap_or("").replace("...", "").chars().count();
+        let letters = ('A'..='Z').filter(|letter| !layer.equation.contains(*letter));
+        let elided: String = letters.take((input.shape().len() + 1).saturating_sub(named)).collect();
+        let equation = layer.equation.replace("...", &elided);
+        let kernel = self.flat_weight(node, "kernel");
+        let shape = self.leaves.get(&weight_name(node, "kernel")).map_or(&[][..], |(_, shape)| shape);
+        let linear = merge::einsum(&equation, input, merge::operand(kernel, shape)?, output)?;
+        if layer.bias_axes.is_empty() {
+            return Ok(linear);
+        }
+        let bias = self.flat_weight(node, "bias");
+        let shape = self.leaves.get(&weight_name(node, "bias")).map_or(&[][..], |(_, shape)| shape);
+        let (positions, channels) = split(shape);
+        let bias = Value::from_channels_last(bias.reshape([1, positions, channels]), shape);
+        merge::fold(vec![linear, bias], |a, b| a + b)
+    }
+
+    /// `x` above zero, a learned `alpha * x` below.
+    fn prelu(&self, node: &Node, input: Value) -> Result<Value, String> {
+        let shape = self.leaves.get(&weight_name(node, "alpha")).map_or(&[][..], |(_, shape)| shape);
+        let (positions, channels) = split(shape);
+        let alpha = self.flat_weight(node, "alpha").reshape([1, positions, channels]);
+        let below = input.clone().map(|data| relu(data.neg()));
+        let below = merge::fold(vec![below, Value::from_channels_last(alpha, shape)], |a, b| a * b)?.data();
+        Ok(input.map(|data| relu(data) - below))
+    }
+
     fn layer_normalization(
         &self,
         node: &Node,
@@ -307,29 +405,50 @@ impl Pass<'_> {
         node: &Node,
         layer: &emberline_net::BatchNormalization,
         input: Value,
-    ) -> Value {
+    ) -> Result<Value, String> {
         let mean = self.weight::<1>(node, "moving_mean");
         let variance = self.weight::<1>(node, "moving_variance");
         let gamma = if layer.scale { self.weight(node, "gamma") } else { Tensor::ones_like(&mean) };
         let beta = if layer.center { self.weight(node, "beta") } else { Tensor::zeros_like(&mean) };
         let learns = matches!(self.mode, Mode::Training { .. }) && !self.forward.frozen.contains(&node.name);
         if !learns {
-            return input.map(|data| module::batch_norm(data, gamma, beta, mean, variance, layer.epsilon));
+            return Ok(input.map(|data| module::batch_norm(data, gamma, beta, mean, variance, layer.epsilon)));
         }
         let options = options_of(self.forward.layers, node);
         let momentum = options.and_then(|options| options.momentum).unwrap_or(BATCH_NORMALIZATION_MOMENTUM);
         let shape = input.shape().to_vec();
-        let found = module::batch_norm_train(input.data(), gamma, beta, layer.epsilon);
+        let (output, [found_mean, found_variance]) =
+            self.normalized_by_batch(input.data(), gamma, beta, layer.epsilon)?;
         let mut follow = |name: &str, before: Tensor<1>, now: Tensor<1>| {
             let name = weight_name(node, name);
             // A layer that is applied again goes on from where its statistics stand.
             let before = self.statistics.get(&name).cloned().unwrap_or(before);
-            let next = before * momentum as f32 + now.inner() * (1.0 - momentum) as f32;
+            let next = before * momentum as f32 + now * (1.0 - momentum) as f32;
             self.statistics.insert(name, next);
         };
-        follow("moving_mean", mean, found.mean);
-        follow("moving_variance", variance, found.variance);
-        Value::new(found.output, &shape)
+        follow("moving_mean", mean, found_mean);
+        follow("moving_variance", variance, found_variance);
+        Ok(Value::new(output, &shape))
+    }
+
+    /// Values normalised by their own statistics, and those.
+    fn normalized_by_batch(
+        &self,
+        data: Tensor<3>,
+        gamma: Tensor<1>,
+        beta: Tensor<1>,
+        epsilon: f64,
+    ) -> Result<(Tensor<3>, [Tensor<1>; 2]), String> {
+        if !self.forward.device.is_cpu() {
+            let found = module::batch_norm_train(data, gamma, beta, epsilon);
+            return Ok((found.output, [found.mean.inner(), found.variance.inner()]));
+        }
+        let kernel = native::BatchNorm { shape: data.dims(), epsilon };
+        let operands =
+            [native::Operand::new(data)?, native::Operand::new(gamma)?, native::Operand::new(beta)?];
+        let (output, found) = native::apply(kernel, operands);
+        let moment = |values: &[f32]| Tensor::from_floats(values, self.forward.device.plain());
+        Ok((output, [moment(&found.mean), moment(&found.variance)]))
     }
 
     /// Drops values at random, by numbers that are a function of seed, step and layer.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn_tensor::{Tensor, TensorData};
-use emberline_net::Network;
+use emberline_net::{Layer, Network};
 use serde::{Deserialize, Serialize};
 
 use super::{Epoch, Event, Trained};
@@ -87,7 +87,9 @@ impl<'a> Run<'a> {
             let layer = options_of(&options.layers, node);
             for (own, name) in names_of(network, shared) {
                 let Some(weight) = weights.get_mut(name) else { continue };
-                weight.trainable = !frozen.contains(&node.name) && !own.starts_with("moving_");
+                let is_statistic =
+                    own.starts_with("moving_") || matches!(node.layer, Layer::Normalization(_));
+                weight.trainable = !frozen.contains(&node.name) && !is_statistic;
                 let Some(layer) = layer else { continue };
                 weight.learning_rate_factor = layer.learning_rate_factor;
                 weight.regularizer = layer.regularizers.get(own).cloned();

@@ -1,6 +1,12 @@
 //! Runs that are killed and go on: the same weights to the bit, from checkpoints that are whole or not there.
 
-use std::fs;
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use emberline_net::{Dense, Layer, Network, NetworkBuilder, Tensor};
 use emberline_train::{
@@ -89,6 +95,48 @@ fn a_run_killed_at_any_step_ends_with_the_same_weights() {
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         }
     }
+}
+
+/// Where the process that is to be killed keeps its checkpoints.
+const FOLDER: &str = "EMBERLINE_TRAIN_TEST_FOLDER";
+
+/// What both processes run, with a checkpoint every other step.
+fn long_run(folder: Option<&Path>) -> TrainOptions {
+    let mut options = options(&json!("adam"));
+    options.early_stopping = None;
+    options.epochs = 60;
+    options.checkpoint =
+        folder.map(|folder| CheckpointOptions { every_steps: Some(2), ..CheckpointOptions::new(folder) });
+    options
+}
+
+#[test]
+#[ignore = "the process that the next test kills"]
+fn runs_until_it_is_killed() {
+    let folder = env::var_os(FOLDER).unwrap();
+    run(&long_run(Some(Path::new(&folder))), usize::MAX).unwrap();
+}
+
+#[test]
+fn a_killed_process_leaves_what_another_goes_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "checkpoint::runs_until_it_is_killed"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !folder.path().join("checkpoint.json").exists() && start.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(Duration::from_millis(20));
+    process.kill().unwrap();
+    assert!(!process.wait().unwrap().success(), "it was done before it could be killed");
+    let resumed = run(&long_run(Some(folder.path())), usize::MAX).unwrap();
+    let whole = run(&long_run(None), usize::MAX).unwrap();
+    assert_eq!(resumed.history, whole.history);
+    assert!(resumed.network.weights() == whole.network.weights());
 }
 
 #[test]

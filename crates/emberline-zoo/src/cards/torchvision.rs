@@ -21,6 +21,7 @@ const TORCHVISION: Card = Card {
     licence: "",
     top1: Top1 { percent: 0.0, source: "" },
     weights: torchvision_file("", Checksum::Unpublished, &[]),
+    safetensors: None,
     golden: "",
     architecture: Architecture::AlexNet,
 };
@@ -31,6 +32,15 @@ const fn torchvision_file(
     sources: &'static [Source<'static>],
 ) -> WeightsFile<'static> {
     WeightsFile { file_name, checksum, bytes: None, sources }
+}
+
+/// timm's copy of torchvision's weights, under the same names. The hub publishes no digest beside its address: that of the
+/// first download is kept, and later ones are checked against it.
+const fn timm_file(
+    file_name: &'static str,
+    sources: &'static [Source<'static>],
+) -> Option<WeightsFile<'static>> {
+    Some(WeightsFile { file_name, checksum: Checksum::Unpublished, bytes: None, sources })
 }
 
 /// Every channel without its mean and by its deviation.
@@ -94,6 +104,12 @@ pub(super) const RESNET_18: Card = Card {
         Checksum::Sha256Prefix("f37072fd"),
         &[Source::Http { url: "https://download.pytorch.org/models/resnet18-f37072fd.pth" }],
     ),
+    safetensors: timm_file(
+        "resnet18.tv_in1k.safetensors",
+        &[Source::Http {
+            url: "https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors",
+        }],
+    ),
     golden: include_str!("../../goldens/ResNet18.json"),
     architecture: Architecture::ResNet(ResNet { blocks: [2, 2, 2, 2], form: Form::TorchvisionBasic }),
     ..TORCHVISION
@@ -123,6 +139,12 @@ pub(super) const RESNET_50: Card = Card {
         "resnet50-0676ba61.pth",
         Checksum::Sha256Prefix("0676ba61"),
         &[Source::Http { url: "https://download.pytorch.org/models/resnet50-0676ba61.pth" }],
+    ),
+    safetensors: timm_file(
+        "resnet50.tv_in1k.safetensors",
+        &[Source::Http {
+            url: "https://huggingface.co/timm/resnet50.tv_in1k/resolve/main/model.safetensors",
+        }],
     ),
     golden: include_str!("../../goldens/ResNet50.pytorch.json"),
     architecture: Architecture::ResNet(ResNet { blocks: [3, 4, 6, 3], form: Form::Torchvision }),
@@ -154,6 +176,12 @@ pub(super) const RESNET_101: Card = Card {
         Checksum::Sha256Prefix("63fe2227"),
         &[Source::Http { url: "https://download.pytorch.org/models/resnet101-63fe2227.pth" }],
     ),
+    safetensors: timm_file(
+        "resnet101.tv_in1k.safetensors",
+        &[Source::Http {
+            url: "https://huggingface.co/timm/resnet101.tv_in1k/resolve/main/model.safetensors",
+        }],
+    ),
     golden: include_str!("../../goldens/ResNet101.pytorch.json"),
     architecture: Architecture::ResNet(ResNet { blocks: [3, 4, 23, 3], form: Form::Torchvision }),
     ..TORCHVISION
@@ -183,6 +211,12 @@ pub(super) const RESNET_152: Card = Card {
         "resnet152-394f9c45.pth",
         Checksum::Sha256Prefix("394f9c45"),
         &[Source::Http { url: "https://download.pytorch.org/models/resnet152-394f9c45.pth" }],
+    ),
+    safetensors: timm_file(
+        "resnet152.tv_in1k.safetensors",
+        &[Source::Http {
+            url: "https://huggingface.co/timm/resnet152.tv_in1k/resolve/main/model.safetensors",
+        }],
     ),
     golden: include_str!("../../goldens/ResNet152.pytorch.json"),
     architecture: Architecture::ResNet(ResNet { blocks: [3, 8, 36, 3], form: Form::Torchvision }),
@@ -266,6 +300,12 @@ pub(super) const DENSE_NET_121: Card = Card {
         "densenet121-a639ec97.pth",
         Checksum::Sha256Prefix("a639ec97"),
         &[Source::Http { url: "https://download.pytorch.org/models/densenet121-a639ec97.pth" }],
+    ),
+    safetensors: timm_file(
+        "densenet121.tv_in1k.safetensors",
+        &[Source::Http {
+            url: "https://huggingface.co/timm/densenet121.tv_in1k/resolve/main/model.safetensors",
+        }],
     ),
     golden: include_str!("../../goldens/DenseNet121.pytorch.json"),
     architecture: Architecture::DenseNet121(Origin::PyTorch),
