@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from pictures import NETWORK
 
 import emberline
-from emberline import Session, lit
+from emberline import Session, _progress, lit
 from emberline.ml.classification import LogisticRegression
 from emberline.ml.evaluation import MulticlassClassificationEvaluator
 from emberline.ml.feature import DeepImageFeaturizer, StringIndexer
@@ -79,6 +82,27 @@ def test_predictions_are_shown_by_name(predicted: emberline.DataFrame, session: 
     assert "&lt;b&gt; <small>25.0%</small>" in session.sql(f"SELECT {guesses} AS seen")._repr_html_()
     summary = LogisticRegression().fit({"features": np.eye(2), "label": [0.0, 1.0]}).summary
     assert "totalIterations" in summary._repr_html_() and "<td" in summary._repr_html_()
+
+
+def test_progress_is_a_bar_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    ipython, display = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]
+    display.HTML = str  # type: ignore[attr-defined]
+    display.display = lambda html, display_id: (shown.append(html), SimpleNamespace(update=shown.append))[1]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    place = _progress._shown()
+    assert isinstance(place, _progress._Notebook)
+    state = {"what": "Fitting <b>", "read": 20, "evaluated": 20, "failed": 1, "seconds": 2.0}
+    place.show(state)
+    place.show({**state, "trials": 6, "trialsDone": 2})
+    place.end()
+    assert shown[0] == "<small>Fitting &lt;b&gt;: 2 s, 20 images, 10/s, 1 failed</small>"
+    assert '<progress value="2" max="6">' in shown[1] and "2 of 6 trials" in shown[1] and shown[2] == ""
+    ipython.get_ipython = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert _progress._shown() is None
 
 
 def test_answers_of_functions_show_label_and_probability(session: Session) -> None:
