@@ -169,6 +169,37 @@ impl Pass<'_> {
         }
     }
 
+    pub(super) fn max_pooling(
+        &self,
+        layer: &WindowPooling,
+        input: Value,
+        output: &[usize],
+    ) -> Result<Value, String> {
+        if !self.forward.device.is_cpu() {
+            return Ok(pooling(layer, input, output, |image, windows| {
+                let options = MaxPoolOptions::new(windows.size)
+                    .with_stride(windows.strides)
+                    .with_padding_pairs(windows.pads);
+                module::max_pool2d(image, options)
+            }));
+        }
+        let sizes = |shape: &[usize]| trailing(&shape[..shape.len() - 1], 1);
+        let before: Vec<usize> = layer.pads(input.shape()).iter().map(|pad| pad.0).collect();
+        let (of_input, of_output) = (sizes(input.shape()), sizes(output));
+        let data = input.data();
+        let [batch, channels, _] = data.dims();
+        let kernel = native::MaxPool {
+            batch,
+            channels,
+            input: of_input,
+            output: of_output,
+            window: trailing(&layer.window, 1),
+            strides: trailing(&layer.strides, 1),
+            before: trailing(&before, 0),
+        };
+        Ok(Value::new(native::apply(kernel, [native::Operand::new(data)?]).0, output))
+    }
+
     /// A kernel over two axes, `[height, width, ...]`; the width of one over a single axis is 1.
     fn image_kernel(&self, node: &Node, axes: usize) -> Tensor<4> {
         match axes {
@@ -192,14 +223,6 @@ struct Windows {
     size: [usize; 2],
     strides: [usize; 2],
     pads: [(usize, usize); 2],
-}
-
-pub(super) fn max_pooling(layer: &WindowPooling, input: Value, output: &[usize]) -> Value {
-    pooling(layer, input, output, |image, windows| {
-        let options =
-            MaxPoolOptions::new(windows.size).with_stride(windows.strides).with_padding_pairs(windows.pads);
-        module::max_pool2d(image, options)
-    })
 }
 
 pub(super) fn average_pooling(layer: &WindowPooling, input: Value, output: &[usize]) -> Value {

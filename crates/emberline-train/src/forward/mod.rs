@@ -205,7 +205,6 @@ impl Pass<'_> {
             Layer::LayerNormalization(layer) => self.layer_normalization_over(node, layer, input)?,
             Layer::RmsNormalization(layer) => self.rms_normalization(node, layer, input)?,
             Layer::GroupNormalization(layer) => self.group_normalization(node, layer, input)?,
-            Layer::UnitNormalization { axes } => norm::unit_normalization(axes, input)?,
             Layer::Normalization(layer) => self.normalization(node, layer, input)?,
             Layer::PRelu { .. } => self.prelu(node, input)?,
             Layer::LayerScale => {
@@ -216,33 +215,6 @@ impl Pass<'_> {
                 let scale = self.constants(&layer.scale);
                 let offset = self.constants(&layer.offset);
                 input.map(|data| data * scale + offset)
-            }
-            Layer::Activation(_) => input,
-            Layer::Softmax { axes } if is_last(axes, rank) => input,
-            Layer::Softmax { axes } => norm::softmax(axes, input)?,
-            Layer::Glu => {
-                let data = input.data();
-                let half = data.dims()[1] / 2;
-                let (values, gates) = (data.clone().narrow(1, 0, half), data.narrow(1, half, half));
-                Value::new(values * sigmoid(gates), output)
-            }
-            Layer::ZeroPadding(layer) => reshape::zero_padding(layer, input, output)?,
-            Layer::Cropping(layer) => reshape::cropping(layer, input, output)?,
-            Layer::UpSampling(layer) => reshape::up_sampling(layer, input, output)?,
-            Layer::Resizing(layer) => reshape::resizing(layer, input, output)?,
-            Layer::CenterCrop(layer) => reshape::center_crop(layer, input, output)?,
-            Layer::MaxPooling(layer) => convolution::max_pooling(layer, input, output),
-            Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, output),
-            Layer::AdaptiveAveragePooling(_) => reshape::adaptive_average(input, output)?,
-            Layer::AdaptiveMaxPooling(_) => reshape::adaptive_max(input, output)?,
-            Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), output),
-            Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), output),
-            Layer::Flatten | Layer::Reshape(_) => input.reshaped(output),
-            Layer::Permute { axes } => reshape::permuted(axes, input, output)?,
-            Layer::RepeatVector { count } => {
-                let data = input.data();
-                let [batch, features, _] = data.dims();
-                Value::new(data.expand([batch, features, *count]), output)
             }
             Layer::Dropout { rate } => self.dropout(node, f64::from(*rate), input),
             Layer::ClassToken => {
@@ -259,6 +231,42 @@ impl Pass<'_> {
             Layer::Bidirectional(layer) => self.bidirectional(node, layer, input, output)?,
             Layer::TimeDistributed(layer) => self.time_distributed(node, layer, input, output)?,
             Layer::TakeToken { index } => Value::new(input.data().narrow(2, *index, 1), output),
+            _ => return self.apply_without_weights(node, input, output),
+        })
+    }
+
+    /// What a layer computes that has no weights, and does the same whatever the pass is for.
+    fn apply_without_weights(&self, node: &Node, input: Value, output: &[usize]) -> Result<Value, String> {
+        let rank = input.shape().len();
+        Ok(match &node.layer {
+            Layer::Activation(_) => input,
+            Layer::UnitNormalization { axes } => norm::unit_normalization(axes, input)?,
+            Layer::Softmax { axes } if is_last(axes, rank) => input,
+            Layer::Softmax { axes } => norm::softmax(axes, input)?,
+            Layer::Glu => {
+                let data = input.data();
+                let half = data.dims()[1] / 2;
+                let (values, gates) = (data.clone().narrow(1, 0, half), data.narrow(1, half, half));
+                Value::new(values * sigmoid(gates), output)
+            }
+            Layer::ZeroPadding(layer) => reshape::zero_padding(layer, input, output)?,
+            Layer::Cropping(layer) => reshape::cropping(layer, input, output)?,
+            Layer::UpSampling(layer) => reshape::up_sampling(layer, input, output)?,
+            Layer::Resizing(layer) => reshape::resizing(layer, input, output)?,
+            Layer::CenterCrop(layer) => reshape::center_crop(layer, input, output)?,
+            Layer::MaxPooling(layer) => self.max_pooling(layer, input, output)?,
+            Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, output),
+            Layer::AdaptiveAveragePooling(_) => reshape::adaptive_average(input, output)?,
+            Layer::AdaptiveMaxPooling(_) => reshape::adaptive_max(input, output)?,
+            Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), output),
+            Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), output),
+            Layer::Flatten | Layer::Reshape(_) => input.reshaped(output),
+            Layer::Permute { axes } => reshape::permuted(axes, input, output)?,
+            Layer::RepeatVector { count } => {
+                let data = input.data();
+                let [batch, features, _] = data.dims();
+                Value::new(data.expand([batch, features, *count]), output)
+            }
             Layer::Identity => {
                 return Err("it may stand for a layer that changes values in training alone, such as GaussianNoise, which can't be \
                             trained yet; leave it out"

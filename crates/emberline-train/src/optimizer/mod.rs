@@ -238,9 +238,11 @@ impl Average {
     }
 }
 
+/// What a limit stands for.
+type Kind = fn(f64) -> Clipping;
+
 fn clipping(config: &mut Config) -> Result<Option<Clipping>> {
-    type Kind = fn(f64) -> Clipping;
-    let kinds: [(&str, Kind); 3] = [
+    let kinds: [(_, Kind); 3] = [
         ("clipnorm", Clipping::Norm),
         ("clipvalue", Clipping::Value),
         ("global_clipnorm", Clipping::GlobalNorm),

@@ -54,6 +54,7 @@ pub(crate) fn network(description: &Value) -> (Network, BTreeMap<String, LayerOp
 }
 
 /// A layer whose settings have Keras' names and defaults.
+#[expect(clippy::too_many_lines, reason = "an arm for every kind")]
 fn layer(kind: &str, settings: &Value) -> Layer {
     let flag = |key: &str, default: bool| settings[key].as_bool().unwrap_or(default);
     let count = |key: &str| settings[key].as_u64().unwrap() as usize;

@@ -7,6 +7,7 @@ mod batch_norm;
 mod conv;
 mod depthwise;
 mod matrix;
+mod max_pool;
 
 use std::fmt::Debug;
 
@@ -21,7 +22,7 @@ use burn_dispatch::backends::{
 };
 use burn_tensor::{BackendPrimitive, Float, Tensor, TensorData};
 
-pub(super) use self::{batch_norm::BatchNorm, conv::Convolution, depthwise::Depthwise};
+pub(super) use self::{batch_norm::BatchNorm, conv::Convolution, depthwise::Depthwise, max_pool::MaxPool};
 
 /// In how many parts a gradient that all images share is summed. More would cost memory, fewer would leave cores idle.
 const PARTS: usize = 4;
