@@ -512,7 +512,7 @@ struct Paths(BTreeMap<String, usize>);
 
 impl Paths {
     fn next(&mut self, scope: &Scope, class: &str) -> String {
-        let name = snake_case(class);
+        let name = snake_case(class_in_python(class));
         let count = self.0.entry(name.clone()).or_default();
         *count += 1;
         match *count {
@@ -520,6 +520,11 @@ impl Paths {
             count => format!("{}{name}_{}", scope.path, count - 1),
         }
     }
+}
+
+/// The name of a class itself, where `keras.layers` has it under another.
+pub(super) fn class_in_python(class: &str) -> &str {
+    if class == "GroupQueryAttention" { "GroupedQueryAttention" } else { class }
 }
 
 /// `GlobalAveragePooling2D` as `global_average_pooling2d` and `PReLU` as `p_re_lu`, by Keras' rule.

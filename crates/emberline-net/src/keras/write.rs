@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
     describe::{Described, border, describe, keras_array},
-    graph::snake_case,
+    graph::{class_in_python, snake_case},
     hdf5::{self, Member},
     problem,
 };
@@ -217,11 +217,6 @@ impl<'a> Writer<'a> {
         let weights = hdf5::file(&Member::Group(root.into()))?;
         archive(&model, &metadata, &weights)
     }
-}
-
-/// The name of a class itself, where `keras.layers` has it under another.
-fn class_in_python(class: &str) -> &str {
-    if class == "GroupQueryAttention" { "GroupedQueryAttention" } else { class }
 }
 
 /// The group of a layer in the file of weights: `vars`, and one for each owner, which may be in another.
