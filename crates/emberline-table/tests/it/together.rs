@@ -252,7 +252,7 @@ fn a_pipeline_shares_runs_within() -> Result<()> {
     let pipeline = PipelineFunction::try_new(vec!["image".into()], steps, "pooled".into())?;
     let uris = ["cats/a.png", "dogs/broken.jpg"].map(|name| dir.path().join(name).display().to_string());
     let input: ArrayRef = Arc::new(StringArray::from(uris.to_vec()));
-    let answer = pipeline.evaluate(&[input.clone()])?;
+    let answer = pipeline.evaluate(std::slice::from_ref(&input))?;
     assert_eq!(runtime.runs.load(Ordering::Relaxed), 1);
     assert_eq!(answer.errors.len(), 1, "one reason for a row, however many steps failed on it");
     let alone = cut("pooled", 0, &runtime)?.evaluate(&[input])?;
