@@ -187,11 +187,11 @@ mod tests {
                 (name.clone(), tensor, bytes)
             })
             .collect();
-        let view = |(name, tensor, bytes): &(String, &Tensor, Vec<u8>)| {
-            let view = TensorView::new(Dtype::F32, tensor.shape().to_vec(), bytes).unwrap();
-            (name.clone(), view)
-        };
-        let file = safetensors::serialize(bytes.iter().map(view), None).unwrap();
+        let mut views = Vec::new();
+        for (name, tensor, bytes) in &bytes {
+            views.push((name, TensorView::new(Dtype::F32, tensor.shape().to_vec(), bytes).unwrap()));
+        }
+        let file = safetensors::serialize(views, None).unwrap();
         let network = card.load_weights(&file)?;
         assert!(network.weights() == card.with_tensors(tensors.into())?.weights());
         // Where there is no digest, files are told apart by their names.
