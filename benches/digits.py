@@ -17,6 +17,7 @@ import tempfile
 
 import numpy
 from PIL import Image
+from tuning import home
 
 NETWORK = pathlib.Path(__file__).resolve().parent.parent / "crates/emberline-ml/tests/fixtures/training/digits_cnn.keras"
 LEARNING_RATES = "0.01,0.003,0.0001"
@@ -39,13 +40,16 @@ def digits(out, count):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--tiny", action="store_true", help="few digits and epochs, to see that it works")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         pictures = digits(work / "digits", 200 if a.tiny else 1_797)
-        environment = os.environ | {"EMBERLINE_HOME": str(work / "home")}
+        own_home = work / "home"
+        own_home.mkdir()
+        (own_home / "onnxruntime").symlink_to(home() / "onnxruntime")
+        environment = os.environ | {"EMBERLINE_HOME": str(own_home)}
         arguments = ["emberline", "fit", pictures, "--network", NETWORK, "--scale", str(1 / 255)]
         arguments += ["--learning-rate", LEARNING_RATES, "--batch-size", BATCH_SIZES]
         arguments += ["--epochs", str(2 if a.tiny else a.epochs), "--out", work / "digits.ember"]
