@@ -42,7 +42,7 @@ def test_images_are_thumbnails(session: Session, photos: Path) -> None:
     df = session.read_images(photos, label="folder")
     page = Tags(df._repr_html_())
     assert page.tags.count("img") == 10 and page.tags.count("tr") == 11
-    assert all(source.startswith("data:image/png;base64,iVBOR") for source in page.sources)
+    assert all(source.startswith("data:image/jpeg;base64,/9j/") for source in page.sources)
     assert "only the first 10 rows" in page.text
     assert len(df._repr_html_()) < 400_000
 

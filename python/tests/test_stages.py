@@ -22,6 +22,7 @@ from emberline.ml import (
     clustering,
     evaluation,
     feature,
+    keras,
     load,
     regression,
     tuning,
@@ -42,7 +43,7 @@ from emberline.ml.tuning import (
     TrainValidationSplit,
 )
 
-MODULES = (classification, clustering, evaluation, feature, regression, tuning)
+MODULES = (classification, clustering, evaluation, feature, keras, regression, tuning)
 KINDS = _emberline.kinds()
 
 

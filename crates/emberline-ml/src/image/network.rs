@@ -114,10 +114,11 @@ impl WeightsFile {
     }
 }
 
-static FUNCTIONS: SharedFunctions<Setting, NetworkFunction> = SharedFunctions::new();
+/// By setting and the cache's number: a function in use keeps the cache that it was made with.
+static FUNCTIONS: SharedFunctions<(Setting, u64), NetworkFunction> = SharedFunctions::new();
 
-/// The cache that functions made from now on look into.
-static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
+/// The cache that functions made from now on look into, and how many there were before it.
+static CACHE: Mutex<(Option<Arc<FeatureCache>>, u64)> = Mutex::new((None, 0));
 
 /// Lets stages over images look their features up in a cache, and add new ones to it, from now on and in the whole
 /// process; `None` for no cache, which is how a process starts.
@@ -130,13 +131,21 @@ static CACHE: Mutex<Option<Arc<FeatureCache>>> = Mutex::new(None);
 /// # emberline_ml::set_feature_cache(None);
 /// ```
 pub fn set_feature_cache(cache: Option<Arc<FeatureCache>>) {
-    *CACHE.lock().unwrap_or_else(PoisonError::into_inner) = cache;
+    let mut current = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    *current = (cache, current.1 + 1);
     FUNCTIONS.forget_latest();
 }
 
 /// The function of a setting; fetches the network's weights if the store has not got them.
 pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Result<Arc<NetworkFunction>> {
-    FUNCTIONS.get(setting, || build(setting, card, uid))
+    let (cache, number) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    FUNCTIONS.get(&(setting.clone(), number), || {
+        let function = build(setting, card, uid)?;
+        Ok(match cache {
+            Some(cache) => function.with_cache(cache),
+            None => function,
+        })
+    })
 }
 
 fn build(setting: &Setting, card: &'static Card, uid: &str) -> Result<NetworkFunction> {
@@ -166,12 +175,7 @@ fn build(setting: &Setting, card: &'static Card, uid: &str) -> Result<NetworkFun
             rule.parse().map_err(|e| MlError::stage(uid, format!("parameter `scaleHint`: {e}")))?;
     }
     let onnx = Blob::new(onnx.into());
-    let function =
-        NetworkFunction::try_new(onnx, preprocessing, outputs, setting.batch_size, default_runtime())?;
-    Ok(match CACHE.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-        Some(cache) => function.with_cache(cache),
-        None => function,
-    })
+    Ok(NetworkFunction::try_new(onnx, preprocessing, outputs, setting.batch_size, default_runtime())?)
 }
 
 pub(super) fn pooling_of(name: &str) -> Pooling {
