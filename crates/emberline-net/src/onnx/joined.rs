@@ -35,7 +35,8 @@ impl OnnxModel {
     /// let answer = layers.apply("answer", Dense::new(1), hidden);
     /// let network = layers.build(&[answer])?;
     /// let zeros = |shape: &Vec<usize>| Tensor::zeros(shape.clone());
-    /// let weights = network.weight_shapes().iter().map(|(name, shape)| Ok((name.clone(), zeros(shape)?)));
+    /// let shapes = network.weight_shapes();
+    /// let weights = shapes.iter().map(|(name, shape)| Ok((name.clone(), zeros(shape)?)));
     /// let network = network.with_weights(weights.collect::<emberline_net::Result<_>>()?)?;
     ///
     /// let model = |cut: &str| {
