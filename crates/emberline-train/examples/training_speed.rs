@@ -1,6 +1,6 @@
 //! Steps per second of training three networks: what `benches/training.py` compares with Keras and PyTorch.
 //!
-//!     cargo run --release -p emberline-train --example training_speed NAME [STEPS] [BATCH] [DEVICE]
+//!     cargo run --release -p emberline-train --example training_speed [NAME] [STEPS] [BATCH] [DEVICE]
 //!
 //! `digits` is a small CNN, `last-block` the last block of EfficientNetLite0 and what follows it, upon features of the frozen
 //! blocks before, `resnet18` all of ResNet18.
@@ -37,11 +37,12 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |place: usize, default: usize| arguments.get(place).map_or(Ok(default), |text| text.parse());
     let (steps, batch) = (number(1, 1)?, number(2, 2)?);
-    let network = match arguments.first().map(String::as_str) {
-        Some("digits") => digits()?,
-        Some("last-block") => efficientnet_lite0()?,
-        Some("resnet18") => resnet18()?,
-        found => bail!("expected digits, last-block or resnet18, found {found:?}"),
+    let name = arguments.first().map_or("digits", String::as_str);
+    let network = match name {
+        "digits" => digits()?,
+        "last-block" => efficientnet_lite0()?,
+        "resnet18" => resnet18()?,
+        found => bail!("expected digits, last-block or resnet18, found {found}"),
     };
     let network = initialized(network, 1, &Default::default())?;
     let loss = Loss::parse(&"sparse_categorical_crossentropy".into())?;
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
     let images = Tensor::new(shape, pixels)?;
     let targets = Tensor::new(vec![batch], (0..batch).map(|i| (i % CLASSES) as f32).collect())?;
     let mut out = std::io::stdout();
-    let (network, options, input) = match arguments[0] == "last-block" {
+    let (network, options, input) = match name == "last-block" {
         true => {
             options.freeze_until = Some("block7_expand".to_owned());
             let Some(parts) = FrozenTrunk::of(&network, &options)? else { bail!("nothing is frozen") };
