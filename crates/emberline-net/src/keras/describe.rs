@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::layers::projection_owners;
 use crate::{
     Activation, Bidirectional, Cell, Encoding, IntegerLookup, Interpolation, Layer, MergeMode,
     MultiHeadAttention, Padding, Recurrent, Score, Shape, WindowPooling, ZeroPadding,
@@ -63,7 +64,7 @@ pub(super) fn keras_array(layer: &Layer, weight: &str, shape: Shape) -> (String,
 }
 
 fn projection(attention: &MultiHeadAttention, weight: &str, shape: Shape) -> (&'static str, Shape) {
-    let owners = ["query_dense", "key_dense", "value_dense", "output_dense"];
+    let owners = projection_owners(attention.heads != attention.key_value_heads);
     let place = PROJECTIONS.iter().position(|weights| weights.contains(&weight)).unwrap_or(0);
     let heads = match place {
         0 => [attention.heads, attention.key_dim],

@@ -768,6 +768,15 @@ fn attention(class: &str, config: Config<'_>, inputs: usize) -> Result<Converted
     Ok(Converted::one(layer, inputs, variables))
 }
 
+/// The objects inside an attention that have its weights, where several heads share keys or not.
+pub(super) fn projection_owners(grouped: bool) -> [&'static str; 4] {
+    if grouped {
+        ["_query_dense", "_key_dense", "_value_dense", "_output_dense"]
+    } else {
+        ["query_dense", "key_dense", "value_dense", "output_dense"]
+    }
+}
+
 fn multi_head_attention(
     class: &str,
     config: Config<'_>,
@@ -802,7 +811,7 @@ fn multi_head_attention(
     };
     let use_bias = config.bool_or("use_bias", true)?;
     let layer = MultiHeadAttention { use_bias, causal: config.bool_or("use_causal_mask", false)?, ..layer };
-    let owners = ["query_dense", "key_dense", "value_dense", "output_dense"];
+    let owners = projection_owners(class != "MultiHeadAttention");
     let of_projection = |(owner, [kernel, bias]): (&str, [&'static str; 2])| {
         let variables = [kernel, bias].map(|weight| Variable::new(weight).owner(owner).reshaped());
         Variable::with_bias(variables.to_vec(), use_bias)

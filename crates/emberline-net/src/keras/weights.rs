@@ -296,11 +296,15 @@ pub(super) fn alone(
 }
 
 /// The objects that layers have inside, in the order of their weights.
-const INNER: [&str; 8] = [
+const INNER: [&str; 12] = [
     "query_dense",
     "key_dense",
     "value_dense",
     "output_dense",
+    "_query_dense",
+    "_key_dense",
+    "_value_dense",
+    "_output_dense",
     "forward_layer",
     "backward_layer",
     "layer",

@@ -124,7 +124,10 @@ impl<'a> Writer<'a> {
                     layer.name = name;
                     layer.keywords = keywords;
                     layer.weights = weights(place);
-                    if let Value::Object(settings) = &mut layer.settings {
+                    // Keras' Discretization takes no such setting.
+                    if let Value::Object(settings) = &mut layer.settings
+                        && class != "Discretization"
+                    {
                         settings.insert("trainable".to_owned(), Value::from(node.trainable));
                     }
                     if place == last {
