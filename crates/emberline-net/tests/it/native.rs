@@ -82,7 +82,7 @@ fn depthwise_convolutions_of_all_sizes() -> Result<()> {
         {
             for padding in [Padding::Valid, Padding::Same, UNEVEN] {
                 let seen = (window - 1) * dilation + 1;
-                if padding != Padding::Same && seen > shape[0] {
+                if padding != Padding::Same && seen > shape[0].min(shape[1]) {
                     continue;
                 }
                 for fused in [false, true] {
@@ -190,9 +190,9 @@ fn what_is_not_covered_is_named() -> Result<()> {
         Ok(error.context("was prepared")?.to_string())
     };
     let tanh = refused(Activation::Tanh.into())?;
-    ensure!(tanh == "native: Tanh `made`: this operator does not run here", "{tanh}");
+    ensure!(tanh == "native: Tanh `made/channels_first`: this operator does not run here", "{tanh}");
     let groups = refused(Conv::new_2d(6, 3).groups(2).into())?;
-    ensure!(groups == "native: Conv `made`: 6 channels in 2 groups", "{groups}");
+    ensure!(groups.ends_with(": 6 channels in 2 groups"), "{groups}");
     let padding = refused(ZeroPadding::symmetric_2d(1).into())?;
     ensure!(padding.starts_with("native: Pad "), "{padding}");
     Ok(())

@@ -104,11 +104,6 @@ impl Window {
         }
         Ok(counts)
     }
-
-    /// Whether every place is a window of its own.
-    pub(super) fn is_a_place(&self) -> bool {
-        self.size == [1; 2] && self.strides == [1; 2] && self.before == [0; 2] && self.after == [0; 2]
-    }
 }
 
 /// What is done with the inputs.
@@ -258,7 +253,7 @@ impl<'a> Reader<'a> {
         let sizes: Option<Vec<usize>> = sizes.iter().copied().collect();
         let sizes = sizes.ok_or("open sizes")?;
         let mut users = proto.node.iter().filter(|node| node.input.contains(&info.name)).peekable();
-        let turned = users.peek().is_some() && users.all(|node| is_to_channels_first(node));
+        let turned = users.peek().is_some() && users.all(is_to_channels_first);
         let axes = match (sizes.len(), turned) {
             (1, _) => Axes::Flat,
             (_, true) => Axes::Last,

@@ -40,12 +40,12 @@ impl Places {
     }
 
     /// The same places, seen from this one on lines.
-    pub(super) fn from_line(self, line: usize) -> Self {
+    pub(super) fn line_on(self, line: usize) -> Self {
         Self { start: self.start + line * self.line, ..self }
     }
 
     /// The same places, some channels further.
-    pub(super) fn from_channel(self, channel: usize) -> Self {
+    pub(super) fn channel_on(self, channel: usize) -> Self {
         Self { start: self.start + channel, ..self }
     }
 
@@ -187,8 +187,8 @@ pub(super) fn multiply(kernel: &Panels, windows: &Windows<'_>, input: &[f32], ou
     for first in (0..windows.count).step_by(block) {
         let block = first..windows.count.min(first + block);
         for panel in &kernel.panels {
-            let output_places = windows.output.from_channel(panel.channel);
-            let residual = windows.residual.map(|(from, places)| (from, places.from_channel(panel.channel)));
+            let output_places = windows.output.channel_on(panel.channel);
+            let residual = windows.residual.map(|(from, places)| (from, places.channel_on(panel.channel)));
             let windows = Windows { output: output_places, residual, ..*windows };
             multiply_panel(kernel, *panel, &windows, block.clone(), input, output);
         }
@@ -275,6 +275,11 @@ unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, range: s
     let numbers = job.terms * VECTORS * LANES;
     let (mut next, mut lines) = (job.weights.wrapping_add(numbers), numbers.div_ceil(LINE));
     let each = lines.div_ceil(left.div_ceil(ROWS).max(1));
+    // Wrapping: behind the last place there is none.
+    let further = |at: [usize; 3], places: usize| {
+        [0, 1, 2].map(|i| at[i].wrapping_add(places.wrapping_mul(job.places[i].step)))
+    };
+    let in_line = [0, 1, 2, 3, 4, 5].map(|place| further([0; 3], place));
     while left > 0 {
         for _ in 0..each.min(lines) {
             _mm_prefetch::<_MM_HINT_T1>(next.cast());
@@ -283,19 +288,17 @@ unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, range: s
         lines -= each.min(lines);
         // Two even tiles for the last windows where they fill more than one.
         let rows = if left < 2 * ROWS && left > ROWS { left.div_ceil(2) } else { left.min(ROWS) };
-        let mut offsets = [[0; 3]; ROWS_MAX];
-        if column + rows < job.places[0].width {
-            for (r, offset) in offsets[..rows].iter_mut().enumerate() {
-                *offset = [0, 1, 2].map(|i| at[i].wrapping_add(r.wrapping_mul(job.places[i].step)));
-            }
-            at = [0, 1, 2].map(|i| at[i].wrapping_add(rows.wrapping_mul(job.places[i].step)));
+        let mut broken = [[0; 3]; ROWS_MAX];
+        let (from, offsets) = if column + rows < job.places[0].width {
+            let from = at;
+            at = further(at, rows);
             column += rows;
+            (from, &in_line)
         } else {
-            for offset in &mut offsets[..rows] {
+            for offset in &mut broken[..rows] {
                 *offset = at;
                 column += 1;
-                // Wrapping: behind the last place there is none.
-                at = [0, 1, 2].map(|i| at[i].wrapping_add(job.places[i].step));
+                at = further(at, 1);
                 if column == job.places[0].width {
                     column = 0;
                     at = [0, 1, 2].map(|i| {
@@ -304,22 +307,25 @@ unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, range: s
                     });
                 }
             }
-        }
+            ([0; 3], &broken)
+        };
         // SAFETY: as the caller promises.
         unsafe {
             match rows {
-                1 => tile::<1, VECTORS>(job, &offsets),
-                2 => tile::<2, VECTORS>(job, &offsets),
-                3 => tile::<3, VECTORS>(job, &offsets),
-                4 if ROWS > 3 => tile::<4, VECTORS>(job, &offsets),
-                5 if ROWS > 3 => tile::<5, VECTORS>(job, &offsets),
-                _ => tile::<ROWS, VECTORS>(job, &offsets),
+                1 => tile::<1, VECTORS>(job, from, offsets),
+                2 => tile::<2, VECTORS>(job, from, offsets),
+                3 => tile::<3, VECTORS>(job, from, offsets),
+                4 if ROWS > 3 => tile::<4, VECTORS>(job, from, offsets),
+                5 if ROWS > 3 => tile::<5, VECTORS>(job, from, offsets),
+                _ => tile::<ROWS, VECTORS>(job, from, offsets),
             }
         }
         left -= rows;
     }
 }
 
+/// The windows of a tile lie at `offsets` behind `from`.
+///
 /// # Safety
 /// As [`tiles`].
 #[expect(
@@ -327,21 +333,26 @@ unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, range: s
     reason = "sums that are borrowed as a slice would not stay in registers"
 )]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, offsets: &[[usize; 3]; ROWS_MAX]) {
+unsafe fn tile<const ROWS: usize, const VECTORS: usize>(
+    job: &Job<'_>,
+    from: [usize; 3],
+    offsets: &[[usize; 3]; ROWS_MAX],
+) {
+    let (input, output) = (job.input.wrapping_add(from[0]), job.output.wrapping_add(from[1]));
     // SAFETY: as the caller promises.
     unsafe {
         let mut sums = [[_mm256_setzero_ps(); VECTORS]; ROWS];
         for r in 0..ROWS {
             for v in 0..VECTORS {
-                let start = job.bias.unwrap_or(job.output.wrapping_add(offsets[r][1]));
+                let start = job.bias.unwrap_or(output.wrapping_add(offsets[r][1]));
                 sums[r][v] = _mm256_loadu_ps(start.wrapping_add(v * LANES));
             }
         }
         let mut weights = job.weights;
         for run in job.runs {
-            let mut rows = [job.input; ROWS];
+            let mut rows = [input; ROWS];
             for r in 0..ROWS {
-                rows[r] = job.input.wrapping_add(offsets[r][0]).wrapping_add(run.offset);
+                rows[r] = input.wrapping_add(offsets[r][0]).wrapping_add(run.offset);
             }
             for term in 0..run.len {
                 let mut columns = [_mm256_setzero_ps(); VECTORS];
@@ -361,7 +372,10 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, offsets: 
             if let Some(residual) = residual {
                 for r in 0..ROWS {
                     for v in 0..VECTORS {
-                        let place = residual.wrapping_add(offsets[r][2]).wrapping_add(v * LANES);
+                        let place = residual
+                            .wrapping_add(from[2])
+                            .wrapping_add(offsets[r][2])
+                            .wrapping_add(v * LANES);
                         sums[r][v] = _mm256_add_ps(sums[r][v], _mm256_loadu_ps(place));
                     }
                 }
@@ -376,14 +390,14 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, offsets: 
             }
         }
         for r in 0..ROWS {
-            let place = job.output.wrapping_add(offsets[r][1]);
+            let place = output.wrapping_add(offsets[r][1]);
             for v in 0..VECTORS {
                 _mm256_storeu_ps(place.wrapping_add(v * LANES), sums[r][v]);
             }
         }
         match job.finish {
             None | Some((_, Activation::Clip { .. })) => {}
-            Some((_, activation)) => activate(job, &offsets[..ROWS], VECTORS, activation),
+            Some((_, activation)) => activate(output, &offsets[..ROWS], VECTORS, activation),
         }
     }
 }
@@ -394,10 +408,10 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, offsets: 
 /// As [`tiles`].
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn activate(job: &Job<'_>, offsets: &[[usize; 3]], vectors: usize, activation: Activation) {
+unsafe fn activate(output: *mut f32, offsets: &[[usize; 3]], vectors: usize, activation: Activation) {
     for offset in offsets {
         for v in 0..vectors {
-            let place = job.output.wrapping_add(offset[1]).wrapping_add(v * LANES);
+            let place = output.wrapping_add(offset[1]).wrapping_add(v * LANES);
             // SAFETY: as the caller promises.
             unsafe { _mm256_storeu_ps(place, activation.of(_mm256_loadu_ps(place))) };
         }

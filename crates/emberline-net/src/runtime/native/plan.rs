@@ -396,9 +396,9 @@ impl Convolution {
             let windows = Windows {
                 groups: &self.runs,
                 count: self.output.places(),
-                input: self.input.from_channel(from),
-                output: to.places().from_channel(channel),
-                residual: residual.map(|(numbers, places)| (numbers, places.from_channel(channel))),
+                input: self.input.channel_on(from),
+                output: to.places().channel_on(channel),
+                residual: residual.map(|(numbers, places)| (numbers, places.channel_on(channel))),
                 activation,
             };
             multiply(kernel, &windows, input, output);
@@ -503,7 +503,7 @@ fn run_both(
                 let windows = Windows {
                     groups: &convolution.runs,
                     count: computed.len() * between.width,
-                    input: convolution.input.from_line(computed.start - top),
+                    input: convolution.input.line_on(computed.start - top),
                     output: Places {
                         start: (computed.start - first) * line + left * step,
                         width: between.width,
@@ -517,7 +517,7 @@ fn run_both(
             }
             known = end;
             let from = Places { start: 0, width: to.shape.width, step, line };
-            let places = to.places().from_line(y).from_channel(panel.channel);
+            let places = to.places().line_on(y).channel_on(panel.channel);
             let channels = [panel.channel, panel.vectors];
             depthwise::convolve(
                 &wise.kernels,

@@ -80,10 +80,10 @@ pub(super) fn exp(x: __m256) -> __m256 {
         _mm256_set1_ps(std::f32::consts::LOG2_E),
     ));
     // The logarithm of 2 in two parts, the first of few digits.
-    let rest = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693_359_375), x);
+    let rest = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693_359_4), x);
     let rest = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.121_944_4e-4), rest);
     let mut sum = _mm256_set1_ps(1.987_569_1e-4);
-    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1] {
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         sum = _mm256_fmadd_ps(sum, rest, _mm256_set1_ps(coefficient));
     }
     let value = _mm256_fmadd_ps(sum, _mm256_mul_ps(rest, rest), _mm256_add_ps(rest, _mm256_set1_ps(1.0)));
