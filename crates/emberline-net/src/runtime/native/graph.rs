@@ -484,19 +484,30 @@ impl<'a> Reader<'a> {
         Ok((self.scale(first_input(node), value, factors, offsets), axes))
     }
 
-    /// A value times factors and offsets by channel, within the convolution that makes it where that is all that uses it.
+    /// A value times factors and offsets by channel, within the convolution or scale that makes it where that is all that uses it.
     fn scale(&mut self, name: &str, value: usize, factors: Vec<f32>, offsets: Vec<f32>) -> usize {
-        if let Some(open) = self.open(name, value, 1)
-            && let Node {
-                operation: Operation::Convolution(kernel) | Operation::Depthwise(kernel),
-                inputs,
-                ..
-            } = &mut self.graph.nodes[open]
-            && inputs.len() == 1
-        {
-            kernel.scale(&factors, &offsets);
-            self.values.remove(name);
-            return value;
+        if let Some(open) = self.open(name, value, 1) {
+            let Node { operation, inputs, .. } = &mut self.graph.nodes[open];
+            let within = match operation {
+                Operation::Convolution(kernel) | Operation::Depthwise(kernel) if inputs.len() == 1 => {
+                    kernel.scale(&factors, &offsets);
+                    true
+                }
+                Operation::Scale { factors: before, offsets: known } => {
+                    for (((before, known), factor), offset) in
+                        before.iter_mut().zip(known).zip(&factors).zip(&offsets)
+                    {
+                        *before *= factor;
+                        *known = *known * factor + offset;
+                    }
+                    true
+                }
+                _ => false,
+            };
+            if within {
+                self.values.remove(name);
+                return value;
+            }
         }
         self.push(Operation::Scale { factors, offsets }, vec![value], self.shape(value))
     }

@@ -16,6 +16,11 @@ use super::{
 /// Numbers between a convolution and the depthwise one that is computed with it: a quarter of the second cache's.
 const BAND_NUMBERS: usize = 16 << 10;
 
+/// A convolution is computed with the depthwise one after it where its input, which is read again for each panel, is at most so many
+/// numbers, and so in the second cache, or a window sees at most so many: then reading what is between them is as long.
+const SEEN_MAX: usize = 96 << 10;
+const TERMS_FEW: usize = 32;
+
 /// Numbers that all values of one run hold at once, at most: 1 GiB.
 const NUMBERS_MAX: usize = 1 << 28;
 
@@ -152,6 +157,8 @@ fn fused_nodes(graph: &Graph) -> Vec<usize> {
         matches!(next.operation, Operation::Depthwise(_))
             && next.inputs == [*output]
             && (readers, given, inputs.len(), kernel.groups) == (1, false, 1, 1)
+            && (graph.shapes[inputs[0]].numbers() <= SEEN_MAX
+                || kernel.weights.len() / kernel.bias.len() <= TERMS_FEW)
     });
     fused.map(|(i, _)| i).collect()
 }
