@@ -8,8 +8,9 @@ use crate::Result;
 /// The environment variable that names one runtime for all models: `onnxruntime` or `tract`.
 pub const RUNTIME_VARIABLE: &str = "EMBERLINE_RUNTIME";
 
-/// Every model in the runtime that is fastest for it: [`NativeRuntime`] for convolutional networks with depthwise convolutions, as
-/// MobileNets and EfficientNets are; for all else ONNX Runtime if its library is found (see [`OnnxRuntime::find`]), or `tract`.
+/// Every model in the runtime that is fastest for it: [`NativeRuntime`] for networks like MobileNetV2 and EfficientNet-Lite, of depthwise
+/// convolutions and bounds as activations; for all else ONNX Runtime if its library is found (see [`OnnxRuntime::find`]). Without the
+/// library, [`NativeRuntime`] for all that it covers, and `tract`.
 /// [`RUNTIME_VARIABLE`] leaves our own kernels out. The search is done once per process; a fallback is logged once as a warning that
 /// names the remedy.
 #[must_use]
@@ -33,17 +34,17 @@ fn find() -> Arc<dyn Runtime> {
     };
     let library = if look_for_library { OnnxRuntime::find().map(Some) } else { Ok(None) };
     let library = library.unwrap_or_else(|error| {
-        log::warn!("{error}; using tract instead, which is 1.4 to 2.2 times slower");
+        log::warn!("{error}; without it most networks are slower, in tract 1.4 to 2.2 times");
         None
     });
     match (native, library) {
         (None, Some(library)) => Arc::new(library),
         (None, None) => Arc::new(TractRuntime),
         (Some(native), Some(library)) => {
-            Arc::new(FirstNative { native, other: library, name: "native and ONNX Runtime" })
+            Arc::new(FirstNative { native, always: false, other: library, name: "native and ONNX Runtime" })
         }
         (Some(native), None) => {
-            Arc::new(FirstNative { native, other: TractRuntime, name: "native and tract" })
+            Arc::new(FirstNative { native, always: true, other: TractRuntime, name: "native and tract" })
         }
     }
 }
@@ -52,6 +53,8 @@ fn find() -> Arc<dyn Runtime> {
 #[derive(Debug)]
 struct FirstNative<R> {
     native: NativeRuntime,
+    /// Whether all that they cover runs in them.
+    always: bool,
     other: R,
     name: &'static str,
 }
@@ -62,9 +65,11 @@ impl<R: Runtime> Runtime for FirstNative<R> {
     }
 
     fn prepare(&self, onnx: &[u8], options: &PrepareOptions) -> Result<Arc<dyn Prepared>> {
-        match self.native.prepare_if_fastest(onnx, options) {
-            Some(prepared) => Ok(prepared),
-            None => self.other.prepare(onnx, options),
-        }
+        let native = if self.always {
+            self.native.prepare(onnx, options).ok()
+        } else {
+            self.native.prepare_if_fastest(onnx, options)
+        };
+        native.map_or_else(|| self.other.prepare(onnx, options), Ok)
     }
 }
