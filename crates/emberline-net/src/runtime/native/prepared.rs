@@ -119,3 +119,56 @@ impl Prepared for PreparedPlan {
         outputs.into_iter().map(|(shape, data)| Tensor::new(shape, data)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Activation, Conv, DepthwiseConv, NativeRuntime, NetworkBuilder, OnnxOptions, Padding, PrepareOptions,
+        Runtime,
+    };
+
+    /// Expand, depthwise, project: `wide` times as many channels between.
+    fn block(wide: usize, activation: Activation) -> Vec<u8> {
+        let mut layers = NetworkBuilder::new("block");
+        let image = layers.input("image", [16, 16, 8]);
+        let x = layers.apply("expand", Conv::new_2d(8 * wide, 1).activation(activation), image);
+        let wise = DepthwiseConv::new_2d(3).padding(Padding::Same).activation(activation);
+        let x = layers.apply("wise", wise, x);
+        let x = layers.apply("project", Conv::new_2d(8, 1), x);
+        let network = layers.build(&[x]).unwrap();
+        let zeros =
+            network.weight_shapes().into_iter().map(|(name, shape)| (name, Tensor::zeros(shape).unwrap()));
+        let network = network.clone().with_weights(zeros.collect()).unwrap();
+        network.to_onnx(&OnnxOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn what_is_measured_to_be_faster_runs_here() {
+        assert!(prepare_if_fastest(&block(6, Activation::Relu6)).is_some());
+        assert!(prepare_if_fastest(&block(6, Activation::Swish)).is_none());
+        assert!(prepare(&block(6, Activation::Swish)).is_ok());
+        assert!(prepare_if_fastest(b"no model").is_none());
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_runs() {
+        let graph = read(&block(6, Activation::Relu6)).unwrap();
+        let (inputs, outputs) = (vec![graph.inputs[0].info.clone()], vec![graph.outputs[0].info.clone()]);
+        let prepared =
+            PreparedPlan { plan: Plan::new(graph).unwrap(), inputs, outputs, frames: Mutex::default() };
+        for samples in [1, 5, 2, 7] {
+            let images = Tensor::zeros(vec![samples, 16, 16, 8]).unwrap();
+            assert_eq!(prepared.run(&[images.view()]).unwrap()[0].shape(), [samples, 16, 16, 8]);
+        }
+        assert_eq!(prepared.frames.lock().len(), 1);
+    }
+
+    #[test]
+    fn several_threads_are_left_to_others() {
+        let options = PrepareOptions { threads: 2 };
+        let native = NativeRuntime::find().unwrap();
+        assert!(native.prepare_if_fastest(&block(6, Activation::Relu6), &options).is_none());
+        assert!(native.prepare(&block(6, Activation::Relu6), &options).is_ok());
+    }
+}

@@ -90,3 +90,53 @@ pub(super) fn exp(x: __m256) -> __m256 {
     let power = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)));
     _mm256_mul_ps(value, _mm256_castsi256_ps(power))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[target_feature(enable = "avx2,fma")]
+    fn all(activation: Activation, numbers: [f32; LANES]) -> [f32; LANES] {
+        let mut found = [0.0; LANES];
+        // SAFETY: both hold eight numbers.
+        unsafe {
+            let x = _mm256_loadu_ps(numbers.as_ptr());
+            _mm256_storeu_ps(found.as_mut_ptr(), activation.of(x));
+        }
+        found
+    }
+
+    #[test]
+    fn activations_are_what_their_formulas_say() {
+        assert!(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let hard = |x: f64| (x / 6.0 + 0.5).clamp(0.0, 1.0);
+        type Case = (Activation, Box<dyn Fn(f64) -> f64>);
+        let cases: [Case; 5] = [
+            (Activation::Sigmoid, Box::new(sigmoid)),
+            (Activation::Swish, Box::new(move |x| x * sigmoid(x))),
+            (Activation::HardSwish, Box::new(move |x| x * hard(x))),
+            (
+                Activation::HardSigmoid { alpha: 0.2, beta: 0.5 },
+                Box::new(|x| (0.2 * x + 0.5).clamp(0.0, 1.0)),
+            ),
+            (Activation::Clip { low: -1.0, high: 6.0 }, Box::new(|x| x.clamp(-1.0, 6.0))),
+        ];
+        for (activation, formula) in cases {
+            for i in -2000..2000_i16 {
+                let x = f32::from(i) / 32.0;
+                // SAFETY: the processor has AVX2 and FMA.
+                let found = unsafe { all(activation, [x; LANES]) };
+                let expected = formula(f64::from(x));
+                let error = (f64::from(found[3]) - expected).abs();
+                assert!(
+                    error <= 4e-7 * expected.abs().max(1.0),
+                    "{activation:?} of {x}: {} is not {expected}",
+                    found[3]
+                );
+            }
+            // SAFETY: the processor has AVX2 and FMA.
+            assert!(unsafe { all(activation, [f32::NAN; LANES]) }[0].is_nan(), "{activation:?}");
+        }
+    }
+}
