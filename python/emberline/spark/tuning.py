@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyspark.ml.base import Estimator
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from emberline import _emberline
@@ -24,6 +25,8 @@ class _SparkValidator(SparkEstimator):
     estimatorParamMaps = _held("estimatorParamMaps", "the candidates")
     evaluator = _held("evaluator", "evaluator of Emberline's that says which candidate is best")
     _HELD = ("estimator", "estimatorParamMaps", "evaluator")
+    # Each tuning is many tasks by itself.
+    fitMultiple = Estimator.fitMultiple
 
     def setEstimator(self, value: Any) -> Any:
         """Sets ``estimator``."""

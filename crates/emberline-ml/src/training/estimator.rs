@@ -23,6 +23,7 @@ use super::prediction::Rule;
 use super::settings::Settings;
 use super::source::{ExampleSource, Images, Tensors, check_input, collect};
 use super::start::Start;
+use super::workers::workers;
 use crate::error::{MlError, Result};
 use crate::params::{ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
@@ -135,11 +136,21 @@ impl<S: ExampleSource> NetworkEstimator<S> {
         Ok(Self { params: reader.params(S::PARAMS)?, observer: None, source: PhantomData })
     }
 
-    /// Trains on the columns of inputs and labels; reads no other.
+    /// Trains on the columns of inputs and labels; reads no other. With [`set_workers`](crate::set_workers), it is trained with
+    /// others, on the rows of all.
     ///
     /// # Errors
     /// As [`Estimator::fit`]; and when the loss is no number any more, which names epoch, step and learning rate.
     pub async fn fit_model(&self, table: &DataFrame) -> Result<NetworkModel<S>> {
+        let fitted = self.learn(table).await;
+        if let (Err(_), Some(workers)) = (&fitted, workers()) {
+            // They would wait for this one.
+            workers.leave();
+        }
+        fitted
+    }
+
+    async fn learn(&self, table: &DataFrame) -> Result<NetworkModel<S>> {
         let params = &self.params;
         let schema = table.schema().as_arrow();
         let settings = Settings::read(params)?;

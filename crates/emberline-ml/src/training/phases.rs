@@ -17,6 +17,7 @@ use super::batches::{BatchSettings, ExampleBatches};
 use super::estimator::TrainingEvent;
 use super::examples::{Element, Examples, RecordWriter};
 use super::settings::{ChosenLoss, Settings};
+use super::workers::workers;
 
 /// Examples that a thread runs frozen layers over at once.
 const FEATURE_BATCH: usize = 16;
@@ -108,6 +109,7 @@ impl Job {
             every_steps,
             ..CheckpointOptions::new(folder.join(format!("from-epoch-{}", before + 1)))
         });
+        options.workers = workers();
         let (mut training, mut validation) = self.batches(trained_part, &examples, cut.is_some());
         training.epochs_before = before;
         let steps = training.steps();
