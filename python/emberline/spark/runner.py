@@ -142,7 +142,9 @@ def _on_spark(job: _Job) -> list[_Outcome]:
 
     spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
     tasks = spark.range(0, job.size, 1, job.size)
-    rows = tasks.mapInArrow(partial(_task, job), "number long, outcome binary", barrier=True).collect()
+    outcomes = tasks.mapInArrow(partial(_task, job), "number long, outcome binary", barrier=True)
+    # Spark does a barrier stage again when a task is lost, but only if another stage follows.
+    rows = outcomes.repartition(1).collect()
     return [pickle.loads(row.outcome) for row in sorted(rows, key=lambda row: row.number)]
 
 
