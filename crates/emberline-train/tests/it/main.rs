@@ -14,3 +14,4 @@ mod formula;
 mod keras;
 mod settings;
 mod training;
+mod trunk;
