@@ -274,15 +274,9 @@ impl Drop for Ends {
 }
 
 fn summary_of(examples: &Examples, validation_split: f64) -> NetworkTrainingSummary {
-    let all = examples.order.len();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "less than the number of examples"
-    )]
-    let validation_examples = (all as f64 * validation_split) as usize;
+    let validation_examples = examples.held_out(validation_split) as usize;
     NetworkTrainingSummary {
-        examples: all - validation_examples,
+        examples: examples.order.len() - validation_examples,
         validation_examples,
         unlabelled_rows: examples.left_out.unlabelled,
         unreadable_rows: examples.left_out.unreadable,

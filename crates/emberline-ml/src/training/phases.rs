@@ -15,7 +15,7 @@ use emberline_train::{
 use super::augment::Augmentation;
 use super::batches::{BatchSettings, ExampleBatches};
 use super::estimator::TrainingEvent;
-use super::examples::{Element, Examples, RecordWriter};
+use super::examples::{Element, Examples, RecordWriter, failed};
 use super::settings::{ChosenLoss, Settings};
 
 /// Examples that a thread runs frozen layers over at once.
@@ -141,14 +141,7 @@ impl Job {
             sparse: self.loss.loss.is_sparse(),
             output_shape: output.to_vec(),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "less than the number of examples"
-        )]
-        let held_out = (examples.order.len() as f64 * self.settings.validation_split) as u32;
-        #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
-        let count = examples.order.len() as u32;
+        let (count, held_out) = (examples.count(), examples.held_out(self.settings.validation_split));
         let places = |from: u32, to: u32| (from..to).collect::<Vec<u32>>();
         let validation = (held_out > 0).then(|| {
             let settings =
@@ -182,12 +175,9 @@ impl Job {
         let onnx = trunk.fold_batch_norms()?.to_onnx(&OnnxOptions::default())?;
         let prepared = default_runtime().prepare(&onnx, &PrepareOptions::default())?;
         let shape = trunk.output_shapes().first().map_or(Vec::new(), |shape| shape.to_vec());
-        let failed =
-            |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
         let mut writer = RecordWriter::new(Element::Number, &shape).map_err(failed)?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
-        let count = self.examples.order.len() as u32;
+        let count = self.examples.count();
         let chunks: Vec<(u32, u32)> = (0..count)
             .step_by(FEATURE_BATCH)
             .map(|from| (from, count.min(from + FEATURE_BATCH as u32)))
@@ -231,8 +221,6 @@ impl Job {
 
     /// The trunk's answers to some records.
     fn answers(&self, trunk: &dyn Prepared, from: u32, to: u32) -> Result<Vec<f32>> {
-        let failed =
-            |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
         let records = &self.examples.records;
         let mut reader = records.reader().map_err(failed)?;
         let mut numbers = Vec::with_capacity((to - from) as usize * records.len());
