@@ -285,15 +285,9 @@ impl Drop for Ends {
 }
 
 fn summary_of(examples: &Examples, validation_split: f64) -> NetworkTrainingSummary {
-    let all = examples.order.len();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "less than the number of examples"
-    )]
-    let validation_examples = (all as f64 * validation_split) as usize;
+    let validation_examples = examples.held_out(validation_split) as usize;
     NetworkTrainingSummary {
-        examples: all - validation_examples,
+        examples: examples.order.len() - validation_examples,
         validation_examples,
         unlabelled_rows: examples.left_out.unlabelled,
         unreadable_rows: examples.left_out.unreadable,
@@ -352,19 +346,7 @@ impl<S: ExampleSource> Estimator for NetworkEstimator<S> {
     }
 }
 
-setters!(KerasImageFileEstimator {
-    input_col: &str => "inputCol", output_col: &str => "outputCol", prediction_col: &str => "predictionCol",
-    error_col: &str => "errorCol", label_col: &str => "labelCol", output_mode: &str => "outputMode",
-    model_file: &str => "modelFile", model_name: &str => "modelName", keras_optimizer: &str => "kerasOptimizer",
-    keras_loss: &str => "kerasLoss", keras_metrics: Vec<String> => "kerasMetrics", keras_fit_params: &str => "kerasFitParams",
-    learning_rate: f64 => "learningRate", batch_size: usize => "batchSize", epochs: usize => "epochs", seed: i64 => "seed",
-    freeze_until: &str => "freezeUntil", head_epochs: usize => "headEpochs",
-    learning_rate_factors: Vec<String> => "learningRateFactors", initial_weights: &str => "initialWeights",
-    device: &str => "device", checkpoint_dir: &str => "checkpointDir", channel_order: &str => "channelOrder",
-    scale_hint: &str => "scaleHint", scale: f64 => "scale", offset: f64 => "offset", augmentation: &str => "augmentation",
-});
-
-setters!(KerasEstimator {
+setters!(NetworkEstimator<S: ExampleSource> {
     input_col: &str => "inputCol", output_col: &str => "outputCol", prediction_col: &str => "predictionCol",
     error_col: &str => "errorCol", label_col: &str => "labelCol", model_file: &str => "modelFile",
     keras_optimizer: &str => "kerasOptimizer", keras_loss: &str => "kerasLoss", keras_metrics: Vec<String> => "kerasMetrics",
@@ -372,4 +354,9 @@ setters!(KerasEstimator {
     epochs: usize => "epochs", seed: i64 => "seed", freeze_until: &str => "freezeUntil", head_epochs: usize => "headEpochs",
     learning_rate_factors: Vec<String> => "learningRateFactors", initial_weights: &str => "initialWeights",
     device: &str => "device", checkpoint_dir: &str => "checkpointDir",
+});
+
+setters!(KerasImageFileEstimator {
+    model_name: &str => "modelName", output_mode: &str => "outputMode", channel_order: &str => "channelOrder",
+    scale_hint: &str => "scaleHint", scale: f64 => "scale", offset: f64 => "offset", augmentation: &str => "augmentation",
 });
