@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::labels::{Expected, Targets};
 use super::settings::{ChosenLoss, Settings};
 use super::source::{ExampleSource, Pixels};
+use super::workers::greatest_of_all;
 use crate::error::{MlError, Result};
 use crate::params::{ParamValue, Params};
 
@@ -123,7 +124,7 @@ impl Start {
         let failed = |source| MlError::Training { stage: params.uid().to_owned(), source };
         let mut network = self.network.clone();
         if !self.has_head {
-            let outputs = targets.outputs(names);
+            let outputs = greatest_of_all(targets.outputs(names)).map_err(failed)?;
             if outputs < 2 {
                 let reason = format!("expected labels of at least 2 classes, found {outputs}");
                 return Err(MlError::stage(params.uid(), reason));
