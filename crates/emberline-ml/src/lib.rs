@@ -38,8 +38,8 @@ mod vectors;
 
 /// Linear models in memory, which the stages fit and save.
 pub use emberline_linear as linear;
-/// What an epoch of training came to.
-pub use emberline_train::Epoch;
+/// What an epoch of training came to; how workers that train together reach each other; what goes wrong in training.
+pub use emberline_train::{Epoch, Error as TrainError, WorkerListener, Workers};
 
 pub use classification::{
     LinearSVC, LinearSVCModel, LogisticRegression, LogisticRegressionModel, LogisticRegressionSummary,
@@ -75,6 +75,7 @@ pub use stage::{Estimator, FitResult, FoldJob, PipelineStage, Stage, Transformer
 pub use training::{
     ExampleSource, Images, KerasEstimator, KerasImageFileEstimator, KerasImageFileModel, KerasModel,
     NetworkEstimator, NetworkModel, NetworkTrainingSummary, Tensors, TrainingEvent, TrainingObserver,
+    set_workers,
 };
 pub use tuning::{
     Cluster, CrossValidator, CrossValidatorModel, Folds, Ledger, LedgerEntry, ParamGridBuilder,

@@ -6,11 +6,11 @@ use std::path::Path;
 use emberline::TableError;
 use emberline::arrow::error::ArrowError;
 use emberline::datafusion::error::DataFusionError;
-use emberline::ml::MlError;
+use emberline::ml::{MlError, TrainError};
 use pyo3::PyErr;
 use pyo3::exceptions::{
-    PyFileExistsError, PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError, PyRuntimeError,
-    PyValueError,
+    PyConnectionError, PyFileExistsError, PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError,
+    PyRuntimeError, PyValueError,
 };
 
 /// An error of one of the crates, on its way to Python.
@@ -31,6 +31,12 @@ impl From<PyErr> for Failure {
 impl From<MlError> for Failure {
     fn from(error: MlError) -> Self {
         Self(of_ml(&error))
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Self(of_train(&error, error.to_string()))
     }
 }
 
@@ -58,7 +64,15 @@ fn of_ml(error: &MlError) -> PyErr {
         MlError::Saved { path, .. } => of_path(path, message),
         MlError::Zoo(error) => of_zoo(error, message),
         MlError::Network(error) => of_network(error, message),
+        MlError::Training { source, .. } => of_train(source, message),
         MlError::Table(error) => of_table(error),
+        _ => PyValueError::new_err(message),
+    }
+}
+
+fn of_train(error: &TrainError, message: String) -> PyErr {
+    match error {
+        TrainError::Workers { .. } => PyConnectionError::new_err(message),
         _ => PyValueError::new_err(message),
     }
 }

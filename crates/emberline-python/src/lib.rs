@@ -13,6 +13,7 @@ mod summary;
 mod table;
 mod value;
 mod work;
+mod workers;
 
 use pyo3::prelude::*;
 
@@ -33,6 +34,8 @@ mod _emberline {
     use super::summary::ClassificationSummary;
     #[pymodule_export]
     use super::table::{Batches, Table};
+    #[pymodule_export]
+    use super::workers::{WorkerListener, leave_workers};
     #[pymodule_export]
     use super::{look_for_onnxruntime_in, networks, version};
 }

@@ -76,6 +76,13 @@ pub enum Error {
         problem: String,
     },
 
+    /// Workers that train a network together lost each other, or do not train the same.
+    #[error("training together: {problem}")]
+    Workers {
+        /// Who lost whom, or what differs, and what to do.
+        problem: String,
+    },
+
     /// The network or its weights are not valid.
     #[error(transparent)]
     Network(#[from] emberline_net::Error),

@@ -53,6 +53,7 @@ mod trainer;
 mod transfer;
 mod trunk;
 mod weights;
+mod workers;
 
 pub use self::{
     checkpoint::CheckpointOptions,
@@ -69,4 +70,5 @@ pub use self::{
     trainer::{Epoch, Event, Trained, evaluate, fit, predict},
     transfer::copy_weights,
     trunk::FrozenTrunk,
+    workers::{WorkerListener, Workers},
 };

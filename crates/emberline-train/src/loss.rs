@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     forward::{Prediction, Value, softplus, split},
     penalty::{EPSILON, normalized},
+    weights::numbers,
 };
 
 const NAMES: &str = "CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy, \
@@ -54,6 +55,14 @@ enum Kind {
     CosineSimilarity,
 }
 
+/// What makes a sum of losses a loss.
+pub(crate) enum Divisor {
+    None,
+    Count(f64),
+    /// `[1]`, and the least that is divided by.
+    Weight(Box<Tensor<1>>, f32),
+}
+
 /// How the losses of samples become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reduction {
@@ -89,34 +98,31 @@ impl Loss {
         matches!(self.kind, Kind::SparseCategoricalCrossentropy { .. })
     }
 
-    /// The loss of a batch, `[1]`. `weights` has a number for every sample or for every position of every sample.
-    pub(crate) fn of(
+    /// The sum of a batch's losses, `[1]`, and what divides it. `weights` has a number for every sample or for every position of
+    /// every sample.
+    pub(crate) fn sum(
         &self,
         prediction: &Prediction,
         target: &Value,
         weights: Option<&Tensor<3>>,
-    ) -> Tensor<1> {
+    ) -> (Tensor<1>, Divisor) {
         let (mut values, mask) = self.kind.values(prediction, target);
         let count = values.shape().num_elements() as f64;
         if let Some(weights) = weights {
             values = values * weights.clone();
         }
-        let Some(mask) = mask else {
-            return match (self.reduction, weights) {
-                (Reduction::Sum, _) => values.sum(),
-                (Reduction::WeightedMean, Some(weights)) => {
-                    let repeated = count / weights.shape().num_elements() as f64;
-                    values.sum() / (weights.clone().sum() * repeated).clamp_min(f32::MIN_POSITIVE)
-                }
-                _ => values.sum() / count,
-            };
-        };
         // Positions that do not count are left out of the mean, too.
-        let values = (values * mask.clone()).sum();
-        match self.reduction {
-            Reduction::Sum => values,
-            _ => values / mask.sum().clamp_min(1.0),
-        }
+        let divisor = match (self.reduction, weights, &mask) {
+            (Reduction::Sum, ..) => Divisor::None,
+            (_, _, Some(mask)) => Divisor::Weight(Box::new(mask.clone().sum()), 1.0),
+            (Reduction::WeightedMean, Some(weights), None) => {
+                let repeated = count / weights.shape().num_elements() as f64;
+                Divisor::Weight(Box::new(weights.clone().sum() * repeated), f32::MIN_POSITIVE)
+            }
+            _ => Divisor::Count(count),
+        };
+        let values = if let Some(mask) = mask { values * mask } else { values };
+        (values.sum(), divisor)
     }
 
     /// The losses of samples, all positions in one row: what the metric of the same name is the mean of.
@@ -169,6 +175,37 @@ impl Loss {
             return Err(shape_error(&format!("[batch{}]{hint}", listed(output)), target.shape()));
         }
         Ok(Value::from_numbers(target.data().to_vec(), *batch, output, device))
+    }
+}
+
+impl Divisor {
+    pub(crate) fn divide(self, sum: Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::None => sum,
+            Self::Count(count) => sum / count,
+            Self::Weight(weight, least) => sum / weight.clamp_min(least),
+        }
+    }
+
+    /// As a number, which is 0 where nothing divides.
+    pub(crate) fn number(&self) -> Result<f32> {
+        match self {
+            Self::None => Ok(0.0),
+            Self::Count(count) => Ok(*count as f32),
+            Self::Weight(weight, _) => {
+                Ok(numbers(weight.as_ref().clone())?.first().copied().unwrap_or_default())
+            }
+        }
+    }
+
+    /// The same of several batches, whose numbers have this sum.
+    #[must_use]
+    pub(crate) fn of_all(&self, sum: f32) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Count(_) => Self::Count(f64::from(sum)),
+            Self::Weight(_, least) => Self::Count(f64::from(sum.max(*least))),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! How a network is to be trained.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use emberline_net::{Network, Node};
 use serde_json::Value;
 
 use crate::{
-    CheckpointOptions, Constraint, Device, Error, Loss, Metric, Optimizer, Regularizer, Result,
+    CheckpointOptions, Constraint, Device, Error, Loss, Metric, Optimizer, Regularizer, Result, Workers,
     config::Config,
 };
 
@@ -49,6 +50,8 @@ pub struct TrainOptions {
     pub reduce_on_plateau: Option<ReduceOnPlateau>,
     /// Where to keep what a killed run goes on from.
     pub checkpoint: Option<CheckpointOptions>,
+    /// Who else trains the network, on samples of their own.
+    pub workers: Option<Arc<Workers>>,
 }
 
 /// What is special about a layer's training.
@@ -123,6 +126,7 @@ impl TrainOptions {
             early_stopping: None,
             reduce_on_plateau: None,
             checkpoint: None,
+            workers: None,
         }
     }
 

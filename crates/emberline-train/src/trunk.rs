@@ -48,54 +48,43 @@ pub struct FrozenTrunk {
 }
 
 impl FrozenTrunk {
-    /// The parts of a network that is trained so; `None` where no layer with weights stays as it is in front of one that learns,
-    /// or several values lie between.
+    /// The parts of a network that is trained so, at the last value that all that learns depends on only through it; `None` where no
+    /// layer with weights lies before such a value.
     ///
     /// # Errors
     /// When options name a layer that is not there.
     pub fn of(network: &Network, options: &TrainOptions) -> Result<Option<Self>> {
         let frozen = options.frozen_layers(network)?;
         let mut fixed: BTreeSet<&str> = network.inputs().iter().map(|input| input.name.as_str()).collect();
+        let mut values = Vec::new();
         for node in network.nodes() {
             let stays = frozen.contains(&node.name) || !has_weights(network, node);
-            if stays
-                && !is_random(&node.layer)
-                && node.inputs.iter().all(|input| fixed.contains(input.as_str()))
-            {
+            let known = node.inputs.iter().all(|input| fixed.contains(input.as_str()));
+            if stays && known && !changes_in_training(&node.layer) {
                 fixed.insert(&node.name);
+                values.push(node.name.as_str());
             }
         }
-        let learning: Vec<&Node> =
-            network.nodes().iter().filter(|node| !fixed.contains(node.name.as_str())).collect();
-        let taken: BTreeSet<&str> = learning
-            .iter()
-            .flat_map(|node| &node.inputs)
-            .map(String::as_str)
-            .filter(|name| fixed.contains(name))
-            .collect();
-        let (Some(&value), 1) = (taken.first(), taken.len()) else { return Ok(None) };
-        let trunk = network.nodes().iter().filter(|node| fixed.contains(node.name.as_str()));
-        let trunk = before(trunk.collect(), value);
-        if !trunk.iter().any(|node| has_weights(network, node)) {
+        let Some((value, trunk)) = values.into_iter().rev().find_map(|value| {
+            let trunk = made_of(network, value);
+            separates(network, value, &trunk).then_some((value, trunk))
+        }) else {
             return Ok(None);
-        }
-        let inputs = network.inputs().iter();
-        let used = |input: &&Input| trunk.iter().any(|node| node.inputs.contains(&input.name));
-        let trunk_inputs: Vec<Input> = inputs.filter(used).cloned().collect();
-        if trunk_inputs.len() != network.inputs().len()
-            || !network.outputs().iter().all(|out| !fixed.contains(out.as_str()))
-        {
+        };
+        let (trunk, head): (Vec<&Node>, Vec<&Node>) =
+            network.nodes().iter().partition(|node| trunk.contains(node.name.as_str()));
+        if !trunk.iter().any(|node| has_weights(network, node)) {
             return Ok(None);
         }
         let shape = network.shapes().get(value).cloned().unwrap_or_default();
         let input = Input { name: value.to_owned(), shape };
-        let head_names: BTreeSet<&str> = learning.iter().map(|node| node.name.as_str()).collect();
-        let trunk = part(network, trunk_inputs, trunk, vec![value.to_owned()])?;
-        let head = part(network, vec![input], learning.clone(), network.outputs().to_vec())?;
+        let names: BTreeSet<&str> = head.iter().map(|node| node.name.as_str()).collect();
         let mut options = options.clone();
-        options.freeze_until = options.freeze_until.filter(|name| head_names.contains(name.as_str()));
-        options.frozen.retain(|name| head_names.contains(name.as_str()));
-        options.layers.retain(|name, _| head_names.contains(name.as_str()));
+        options.freeze_until = None;
+        options.frozen = frozen.into_iter().filter(|name| names.contains(name.as_str())).collect();
+        options.layers.retain(|name, _| names.contains(name.as_str()));
+        let trunk = part(network, network.inputs().to_vec(), trunk, vec![value.to_owned()])?;
+        let head = part(network, vec![input], head, network.outputs().to_vec())?;
         Ok(Some(Self { trunk, head, options }))
     }
 
@@ -128,18 +117,28 @@ impl FrozenTrunk {
     }
 }
 
-/// Of nodes in their order, those that a value is made of.
-fn before<'a>(nodes: Vec<&'a Node>, value: &str) -> Vec<&'a Node> {
-    let mut needed: BTreeSet<&str> = BTreeSet::from([value]);
-    let mut kept = Vec::new();
-    for node in nodes.into_iter().rev() {
+/// The inputs and layers that a value is made of, itself among them.
+fn made_of<'a>(network: &'a Network, value: &'a str) -> BTreeSet<&'a str> {
+    let mut needed = BTreeSet::from([value]);
+    for node in network.nodes().iter().rev() {
         if needed.contains(node.name.as_str()) {
             needed.extend(node.inputs.iter().map(String::as_str));
-            kept.push(node);
         }
     }
-    kept.reverse();
-    kept
+    needed
+}
+
+/// Whether all else depends on a value alone and not on what it is made of, nor on the same weights.
+fn separates(network: &Network, value: &str, made_of: &BTreeSet<&str>) -> bool {
+    let before = |name: &str| made_of.contains(name);
+    let (trunk, head): (Vec<&Node>, Vec<&Node>) = network.nodes().iter().partition(|node| before(&node.name));
+    let weights: BTreeSet<&str> = trunk.iter().map(|node| node.weights_name()).collect();
+    network.inputs().iter().all(|input| before(&input.name))
+        && !network.outputs().iter().any(|output| before(output))
+        && head.iter().all(|node| {
+            !weights.contains(node.weights_name())
+                && node.inputs.iter().all(|input| input == value || !before(input))
+        })
 }
 
 fn part(network: &Network, inputs: Vec<Input>, nodes: Vec<&Node>, outputs: Vec<String>) -> Result<Network> {
@@ -154,11 +153,12 @@ fn has_weights(network: &Network, node: &Node) -> bool {
     crate::weights::names_of(network, node.weights_name()).next().is_some()
 }
 
-/// Whether training gives other values than looking does.
-fn is_random(layer: &Layer) -> bool {
+/// Whether training may give other values than looking does.
+fn changes_in_training(layer: &Layer) -> bool {
     match layer {
-        Layer::Dropout { rate } => *rate > 0.0,
-        Layer::TimeDistributed(layer) => is_random(layer),
+        // An identity may stand for a layer that does.
+        Layer::Dropout { .. } | Layer::Identity => true,
+        Layer::TimeDistributed(layer) => changes_in_training(layer),
         _ => false,
     }
 }

@@ -69,6 +69,12 @@ impl Weights {
         self.0.iter_mut().filter(|(_, weight)| weight.trainable)
     }
 
+    /// What steps change: what trains, and statistics.
+    pub(crate) fn changing(&self) -> impl Iterator<Item = (&String, &Weight)> {
+        let is_statistic = |name: &str| name.rsplit('/').next().is_some_and(|own| own.starts_with("moving_"));
+        self.0.iter().filter(move |(name, weight)| weight.trainable || is_statistic(name))
+    }
+
     /// Brings every weight back within its constraint.
     pub(crate) fn constrain(&mut self) {
         for (_, weight) in self.trainables_mut() {

@@ -86,6 +86,8 @@ class Validator(_Holder):
     evaluator: Param[Any] = _identity("evaluator", "evaluator used to select hyper-parameters that maximize the metric")
     _held = ("estimator", "estimatorParamMaps", "evaluator")
     _ledger: Ledger | None = None
+    # Each tuning is many tasks by itself.
+    fitMultiple = Estimator.fitMultiple
 
     def setLedger(self, value: Ledger | None) -> Self:
         """Takes finished trials from a ledger instead of repeating them, and adds new ones to it. It is no param,

@@ -38,6 +38,8 @@ class Pipeline(NativeEstimator):
     """
 
     _kind = "Pipeline"
+    # On Spark, its stages are fitted one after the other, each where it belongs.
+    fitMultiple = Estimator.fitMultiple
     stages: Param[list[Any]] = Param("undefined", "stages", "a list of pipeline stages", TypeConverters.toList)
 
     @keyword_only

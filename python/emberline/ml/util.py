@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from emberline import _emberline
 from emberline._exchange import is_spark
 from emberline._progress import progress
 from emberline.ml.base import Estimator, Evaluator, Model, Transformer
-from emberline.ml.param import Param, Params
+from emberline.ml.param import Param, ParamMap, Params
 
 if TYPE_CHECKING:
     from emberline.dataframe import DataFrame
@@ -194,6 +194,15 @@ class NativeModel(NativeTransformer, Model):
 
 class NativeEstimator(Native, Estimator[Any]):
     """An estimator of the extension module."""
+
+    def fitMultiple(self, dataset: Any, paramMaps: Sequence[ParamMap]) -> Iterator[tuple[int, Any]]:
+        """Models for param maps, with their numbers; on Spark a task for each, elsewhere as threads ask for them."""
+        if not is_spark(dataset):
+            return super().fitMultiple(dataset, paramMaps)
+        from emberline.spark import _cluster
+
+        stages = [self.copy(params)._to_native() for params in paramMaps]
+        return enumerate(wrapped(_cluster.fit_multiple(stages, dataset)))
 
     def _fit(self, dataset: DataFrame) -> Any:
         if is_spark(dataset):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emberline.spark._cluster import set_store
+    from emberline.spark.runner import EmberlineRunner, rank, size
     from emberline.spark.sql import register_function
     from emberline.spark.stages import on_spark
     from emberline.spark.tuning import CrossValidator, CrossValidatorModel, TrainValidationSplit
@@ -22,22 +23,28 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossValidator",
     "CrossValidatorModel",
+    "EmberlineRunner",
     "TrainValidationSplit",
     "TrainValidationSplitModel",
     "on_spark",
+    "rank",
     "register_function",
     "set_store",
+    "size",
 ]
 
 #: Where names are. They are looked up when first used: workers import this module, and not `pyspark.ml`.
 _PLACES = {
     "CrossValidator": "tuning",
     "CrossValidatorModel": "tuning",
+    "EmberlineRunner": "runner",
     "TrainValidationSplit": "tuning",
     "TrainValidationSplitModel": "tuning",
     "on_spark": "stages",
+    "rank": "runner",
     "register_function": "sql",
     "set_store": "_cluster",
+    "size": "runner",
 }
 
 

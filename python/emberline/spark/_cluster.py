@@ -9,8 +9,9 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emberline import _emberline, _exchange
@@ -39,29 +40,18 @@ def set_store(folder: str | os.PathLike[str] | None) -> None:
         os.makedirs(_store, exist_ok=True)
 
 
-def _put(folder: str, digest: str, data: Any) -> str:
-    path = os.path.join(folder, digest)
-    if not os.path.exists(path):
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    return path
-
-
 def _ship(spark: SparkSession, digest: str, data: Any) -> _worker.File:
     """Brings a file to where workers find it."""
     global _outbox
     if _store is not None:
-        _put(_store, digest, data)
+        _worker.put(_store, digest, data)
         return _worker.File(digest, _store)
     if _outbox is None:
         _outbox = tempfile.mkdtemp(prefix="emberline-spark-")
         atexit.register(shutil.rmtree, _outbox, ignore_errors=True)
     known = _shipped.setdefault(spark, set())
     if digest not in known:
-        path = _put(_outbox, digest, data)
+        path = _worker.put(_outbox, digest, data)
         if hasattr(spark, "addArtifacts"):
             spark.addArtifacts(path, file=True)
         else:
@@ -136,11 +126,27 @@ def empty_table(schema: pa.Schema) -> _emberline.Table:
     return default_session()._native.table_of(buffer, buffer.address, buffer.size)
 
 
-def collected(df: DataFrame, schema: pa.Schema) -> _emberline.Table:
-    """Columns of a table of Spark's, in the driver's memory."""
+def _in_store(df: DataFrame, schema: pa.Schema, images: list[str]) -> tuple[DataFrame, pa.Schema]:
+    """The columns of a table, with paths in place of encoded images, which the workers put into the store."""
+    from pyspark.sql.types import StringType, StructField, StructType
+
+    fields = [StructField(f.name, StringType()) if f.name in images else f for f in df.schema.fields]
+    df = df.mapInArrow(partial(_worker.put_images, _store, images), StructType(fields))
+    return df, pa.schema([pa.field(f.name, pa.string()) if f.name in images else f for f in schema])
+
+
+def collected(df: DataFrame, schema: pa.Schema, images: Iterable[str] | None = None) -> _emberline.Table:
+    """Columns of a table of Spark's, in the driver's memory. Encoded images (all columns of bytes, if it is not
+    said) stay outside where there is a store.
+    """
     from pyspark.ml.linalg import VectorUDT
 
-    table = df.select(*[df[name] for name in schema.names]).toArrow()
+    df = df.select(*[df[name] for name in schema.names])
+    encoded = [field.name for field in schema if pa.types.is_binary(field.type)]
+    encoded = [name for name in encoded if images is None or name in images]
+    if encoded and _store is not None:
+        df, schema = _in_store(df, schema, encoded)
+    table = df.toArrow()
     columns = []
     for field, column in zip(schema, table.columns):
         whole = column.combine_chunks()
@@ -190,6 +196,38 @@ def fit(stage: _emberline.Stage, df: DataFrame) -> _emberline.Stage:
         return stage.fit(table, tick)
 
 
+def fit_multiple(stages: list[_emberline.Stage], df: DataFrame) -> list[_emberline.Stage]:
+    """Fits estimators by the workers, a task each; the columns that they name pass through the driver."""
+    named = set().union(*map(named_columns, stages))
+    table = collected(df, schema_of(df, named))
+    rows = _fitted(df.sparkSession, table, [(stage, None) for stage in stages])
+    for row in rows:
+        if row["reason"] is not None:
+            raise ValueError(row["reason"])
+    return [_worker.unpacked(row["model"]) for row in rows]
+
+
+def _fitted(
+    spark: SparkSession,
+    table: _emberline.Table,
+    jobs: Sequence[tuple[_emberline.Stage, int | None]],
+    evaluator: _emberline.Stage | None = None,
+) -> list[Any]:
+    """What a task for each fit gives."""
+    if not jobs:
+        return []
+    stream = table.collect()
+    data = pa.foreign_buffer(stream.address, len(stream), base=stream)
+    file = _ship(spark, hashlib.sha256(data).hexdigest(), data)
+    paths = sorted(set().union(*(_worker.model_files(stage) for stage, _ in jobs)))
+    models = {path: Path(path).read_bytes() for path in paths}
+    shipped = [(path, _ship(spark, hashlib.sha256(model).hexdigest(), model)) for path, model in models.items()]
+    work = tuple((_worker.packed(stage), fold) for stage, fold in jobs)
+    fits = _worker.Fits(file, work, evaluator and _worker.packed(evaluator), tuple(shipped))
+    tasks = spark.range(0, len(jobs), 1, len(jobs))
+    return sorted(tasks.mapInArrow(partial(_worker.fit, fits), _worker.FITTED).collect(), key=lambda row: row["id"])
+
+
 def evaluate(stage: _emberline.Stage, df: DataFrame) -> float:
     """A metric: the columns that the evaluator names come to the driver."""
     return stage.evaluate(collected(df, schema_of(df, named_columns(stage))))
@@ -217,24 +255,10 @@ class Cluster:
             return collected(self._df, pa.schema([known[name] for name in columns]))
         df, made = with_columns(self._df, function, self._schema, columns, vectors=False)
         known.update({field.name: field for field in made})
-        return collected(df, pa.schema([known[name] for name in columns]))
+        return collected(df, pa.schema([known[name] for name in columns]), self._schema.names)
 
     def measure(
         self, table: _emberline.Table, jobs: list[tuple[_emberline.Stage, int]], evaluator: _emberline.Stage
     ) -> list[tuple[float | None, str | None]]:
         """A task for each fit."""
-        if not jobs:
-            return []
-        spark = self._df.sparkSession
-        stream = table.collect()
-        data = pa.foreign_buffer(stream.address, len(stream), base=stream)
-        file = _ship(spark, hashlib.sha256(data).hexdigest(), data)
-        work = tuple((_worker.packed(stage), fold) for stage, fold in jobs)
-        trials = _worker.Trials(file, work, _worker.packed(evaluator))
-        rows = (
-            spark.range(0, len(jobs), 1, len(jobs))
-            .mapInArrow(partial(_worker.measure, trials), "id long, metric double, reason string")
-            .collect()
-        )
-        found = {row["id"]: (row["metric"], row["reason"]) for row in rows}
-        return [found[number] for number in range(len(jobs))]
+        return [(row["metric"], row["reason"]) for row in _fitted(self._df.sparkSession, table, jobs, evaluator)]

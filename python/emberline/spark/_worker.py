@@ -115,14 +115,41 @@ def answer(described: Described, images: pa.Array) -> pa.Array:
     return pa.concat_arrays(parts)
 
 
+def put(folder: str, digest: str, data: Any) -> str:
+    """Puts a file into a folder under its digest, as a whole or not at all; where it is."""
+    path = os.path.join(folder, digest)
+    if not os.path.exists(path):
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    return path
+
+
+def put_images(store: str, columns: list[str], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Puts the encoded images of columns into the store, each once, and gives their paths in their place."""
+    for batch in batches:
+        arrays = dict(zip(batch.schema.names, batch.columns))
+        for name in columns:
+            images = (None if image is None else image.as_buffer() for image in arrays[name])
+            paths = [
+                None if image is None else put(store, hashlib.sha256(image).hexdigest(), image) for image in images
+            ]
+            arrays[name] = pa.array(paths, pa.string())
+        yield pa.RecordBatch.from_pydict(arrays)
+
+
 @dataclass(frozen=True)
-class Trials:
-    """Fits of tuning: a table with its folds, and estimators to fit, each on the rows that train for a fold."""
+class Fits:
+    """Estimators to fit, each on all rows of a table, or on those that train for a fold, and then to be measured."""
 
     table: File
     #: Saved estimators, packed, and the fold that is held out.
-    jobs: tuple[tuple[bytes, int], ...]
-    evaluator: bytes
+    jobs: tuple[tuple[bytes, int | None], ...]
+    evaluator: bytes | None
+    #: The models' files that estimators name, where the driver has them.
+    models: tuple[tuple[str, File], ...]
 
 
 @lru_cache(maxsize=TABLES_MAX)
@@ -135,15 +162,24 @@ def _table(file: File) -> Any:
     return Session(threads=1)._native.table_of(buffer, buffer.address, buffer.size)
 
 
-def measure(trials: Trials, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The metrics of the fits with the numbers in the column ``id``, or why there are none."""
+#: The columns that `fit` gives.
+FITTED = "id long, metric double, model binary, reason string"
+
+
+def fit(fits: Fits, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The metrics or the models of the fits with the numbers in the column ``id``, or why there are none."""
+    limit_threads()
     for batch in batches:
         for number in batch.column("id").to_pylist():
-            packed, fold = trials.jobs[number]
-            metric, reason = None, None
-            table = _table(trials.table)
+            job, fold = fits.jobs[number]
+            metric, model, reason = None, None, None
+            table = _table(fits.table)
+            stage = with_models(unpacked(job), {path: file.path() for path, file in fits.models})
             try:
-                metric = unpacked(packed).measure(table, fold, unpacked(trials.evaluator))
+                if fold is None or fits.evaluator is None:
+                    model = packed(stage.fit(table))
+                else:
+                    metric = stage.measure(table, fold, unpacked(fits.evaluator))
             except (ValueError, RuntimeError) as error:
                 # What is wrong with a candidate would be so on any machine.
                 reason = str(error)
@@ -151,9 +187,39 @@ def measure(trials: Trials, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
                 {
                     "id": pa.array([number], pa.int64()),
                     "metric": pa.array([metric], pa.float64()),
+                    "model": pa.array([model], pa.binary()),
                     "reason": pa.array([reason], pa.string()),
                 }
             )
+
+
+def limit_threads() -> None:
+    """Has networks train with as many threads as the task has cores; the first training of a process decides."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    os.environ.setdefault("RAYON_NUM_THREADS", str(1 if context is None else context.cpus()))
+
+
+def model_files(stage: _emberline.Stage) -> set[str]:
+    """The models' files that an estimator, or one in it, begins with."""
+    if stage.kind() == "Pipeline":
+        return {file for inner in stage.attribute("stages") for file in model_files(inner)}
+    file = stage.params().get("modelFile")
+    return set() if file is None else {file}
+
+
+def with_models(stage: _emberline.Stage, places: dict[str, str]) -> _emberline.Stage:
+    """The same estimator with its model's files where they are on this machine."""
+    if not places:
+        return stage
+    if stage.kind() == "Pipeline":
+        inner = [with_models(inner, places) for inner in stage.attribute("stages")]
+        return _emberline.Stage.pipeline(stage.uid(), inner)
+    params = stage.params()
+    if params.get("modelFile") not in places:
+        return stage
+    return stage.with_params([*{**params, "modelFile": places[params["modelFile"]]}.items()])
 
 
 def packed(stage: _emberline.Stage) -> bytes:

@@ -168,6 +168,11 @@ class SparkEstimator(SparkStage, Estimator):
     def _fit(self, dataset: Any) -> Any:
         return of_native(_cluster.fit(self._to_native(), dataset))
 
+    def fitMultiple(self, dataset: Any, paramMaps: Any) -> Any:
+        """Models for param maps, with their numbers: a task for each."""
+        stages = [self.copy(params)._to_native() for params in paramMaps]
+        return enumerate(map(of_native, _cluster.fit_multiple(stages, dataset)))
+
 
 class SparkEvaluator(SparkStage, Evaluator):
     """An evaluator of Emberline's. The columns that it names come to the driver."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyspark.ml.base import Estimator
 from pyspark.ml.param import Param, Params, TypeConverters
 
 from emberline import _emberline
 from emberline.ml import _stages
-from emberline.ml.util import Native, wrapped
+from emberline.ml.util import Native, settings_of, wrapped
 from emberline.spark import _cluster
 from emberline.spark.stages import SparkEstimator, SparkModel, _class_of, native_of, of_native
 
@@ -24,6 +25,8 @@ class _SparkValidator(SparkEstimator):
     estimatorParamMaps = _held("estimatorParamMaps", "the candidates")
     evaluator = _held("evaluator", "evaluator of Emberline's that says which candidate is best")
     _HELD = ("estimator", "estimatorParamMaps", "evaluator")
+    # Each tuning is many tasks by itself.
+    fitMultiple = Estimator.fitMultiple
 
     def setEstimator(self, value: Any) -> Any:
         """Sets ``estimator``."""
@@ -57,19 +60,16 @@ class _SparkValidator(SparkEstimator):
                 that._set(**{name: self.getOrDefault(name).copy(extra)})
         return that
 
-    def _native_with(self, cluster: Any) -> _emberline.Stage:
-        maps = [
-            [(param.parent, param.name, param.typeConverter(value)) for param, value in candidate.items()]
-            for candidate in self.getEstimatorParamMaps()
-        ]
-        values = [(param.name, value) for param, value in self._paramMap.items() if param.name not in self._HELD]
-        evaluator = native_of(self.getEvaluator())
+    def _to_native(self, cluster: Any = None) -> _emberline.Stage:
         return _emberline.Stage.validator(
-            self._of._kind, self.uid, values, native_of(self.getEstimator()), maps, evaluator, cluster=cluster
+            self._of._kind,
+            self.uid,
+            [(param.name, value) for param, value in self._paramMap.items() if param.name not in self._HELD],
+            native_of(self.getEstimator()),
+            settings_of(self.getEstimatorParamMaps()),
+            native_of(self.getEvaluator()),
+            cluster=cluster,
         )
-
-    def _to_native(self) -> _emberline.Stage:
-        return self._native_with(None)
 
     @classmethod
     def _around(cls, native: _emberline.Stage) -> Any:
@@ -86,7 +86,7 @@ class _SparkValidator(SparkEstimator):
         )
 
     def _fit(self, dataset: Any) -> Any:
-        return of_native(_cluster.tune(self._native_with, dataset))
+        return of_native(_cluster.tune(self._to_native, dataset))
 
 
 class _SparkValidatorModel(SparkModel):

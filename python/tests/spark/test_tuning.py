@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,24 @@ import pytest
 from pictures import NETWORK
 from pyspark.ml import Pipeline
 from pyspark.ml.tuning import ParamGridBuilder
+from pyspark.sql import functions as F
 
 import emberline
 import emberline.ml
 import emberline.spark
+from emberline import _exchange
+from emberline.ml import KerasImageFileEstimator
 from emberline.ml.classification import LinearSVC, LogisticRegression, NaiveBayes, OneVsRest
 from emberline.ml.evaluation import MulticlassClassificationEvaluator
 from emberline.ml.feature import StringIndexer
 from emberline.ml.tuning import CrossValidator
-from emberline.spark import stages
+from emberline.spark import _cluster, stages
 
 #: One process solves a path of logistic regressions together, workers each alone: both end within `tol` of the minimum.
 CONVERGED = 1e-5
+#: What threads make of sums, after some steps of training.
+TRAINED = 1e-4
+FIXTURES = Path(__file__).resolve().parents[3] / "crates/emberline-ml/tests/fixtures/training"
 
 
 def validator() -> Any:
@@ -125,3 +132,66 @@ def test_a_candidate_that_fails_is_left_out(spark: Any) -> None:
     tuned.setParams(collectSubModels=True)
     with pytest.raises(ValueError, match="collectSubModels"):
         tuned.fit(spark.createDataFrame(table))
+
+
+def network(**params: Any) -> Any:
+    return KerasImageFileEstimator(
+        inputCol="content",
+        outputCol="scores",
+        labelCol="label",
+        modelFile=str(FIXTURES / "stripes_cnn.keras"),
+        kerasOptimizer="adam",
+        kerasLoss="categorical_crossentropy",
+        kerasFitParams={"batch_size": 4, "epochs": 4},
+        scale=1 / 255,
+        **params,
+    )
+
+
+def test_a_networks_grid_is_a_task_for_each_training(files: Any, tmp_path: Any) -> None:
+    """Images stay in the store, each once; metrics are those of one process, up to the rounding of sums."""
+    two = files.where("label in ('red', 'blue')").select("content", F.expr("double(label = 'red')").alias("label"))
+    estimator = network()
+    grid = emberline.ml.tuning.ParamGridBuilder().addGrid(estimator.learningRate, [1e-6, 0.02]).build()
+    tuned = CrossValidator(
+        estimator=estimator,
+        estimatorParamMaps=grid,
+        evaluator=MulticlassClassificationEvaluator(metricName="logLoss", probabilityCol="scores"),
+        numFolds=2,
+    )
+    here = tuned.fit(emberline.createDataFrame(two.toArrow()))
+    store = tmp_path / "store"
+    emberline.spark.set_store(store)
+    try:
+        there = tuned.fit(two)
+        paths = _cluster.collected(two, _cluster.schema_of(two)).schema()
+        first, second = estimator.fit(two, grid)
+    finally:
+        emberline.spark.set_store(None)
+    assert there.bestIndex == here.bestIndex == 1
+    assert np.allclose(there.avgMetrics, here.avgMetrics, rtol=0, atol=TRAINED)
+    images = [file for file in store.iterdir() if file.read_bytes().startswith(b"\x89PNG")]
+    assert len(images) == 12 and not any(
+        b"\x89PNG\r\n" in file.read_bytes() for file in store.iterdir() if file not in images
+    )
+    assert _exchange.reader(paths).schema.field("content").type == pa.string()
+    answers = [row.scores for row in there.transform(two).orderBy("label").select("scores").collect()]
+    assert len(answers) == 12
+    assert second.history["loss"][-1] < first.history["loss"][-1]
+    assert second.history["loss"] == pytest.approx(there.bestModel.history["loss"], abs=TRAINED)
+
+
+def test_several_param_maps_are_as_many_tasks(spark: Any) -> None:
+    x = np.random.default_rng(5).normal(size=(50, 3))
+    table = pa.table({"a": x[:, 0], "b": x[:, 1], "label": (x.sum(axis=1) > 0).astype(float)})
+    df = emberline.spark.VectorAssembler(inputCols=["a", "b"], outputCol="features").transform(
+        spark.createDataFrame(table)
+    )
+    svc = LinearSVC(maxIter=10)
+    maps = [{svc.regParam: 0.0}, {svc.regParam: 0.5}]
+    here = [svc.fit(df, one).coefficients for one in maps]
+    beside = stages.LinearSVC(maxIter=10)
+    for models in (svc.fit(df, maps), beside.fit(df, [{beside.regParam: 0.0}, {beside.regParam: 0.5}])):
+        assert [np.array_equal(model.coefficients, one) for model, one in zip(models, here)] == [True, True]
+    with pytest.raises(ValueError, match="regParam"):
+        svc.fit(df, [{svc.regParam: -1.0}])

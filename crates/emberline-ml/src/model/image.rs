@@ -12,7 +12,7 @@ use emberline_table::{ColumnFunction, Step};
 use super::source::{ImageSource, Keras, ModelRequest, TensorFlow};
 use super::{SavedFunction, Setting, function, load_model, write_model};
 use crate::error::{MlError, Result};
-use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params};
+use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{Stage, Transformer, copied, input_field};
 
@@ -123,77 +123,6 @@ impl<S: ImageSource> NetworkImageTransformer<S> {
     #[expect(clippy::new_without_default, reason = "each new stage has an uid of its own")]
     pub fn new() -> Self {
         Self { params: Params::new(S::KIND, S::PARAMS), saved: None, source: PhantomData }
-    }
-
-    /// Sets `inputCol`: the column of images.
-    #[must_use]
-    pub fn input_col(self, column: &str) -> Self {
-        self.with("inputCol", column)
-    }
-
-    /// Sets `outputCol`.
-    #[must_use]
-    pub fn output_col(self, column: &str) -> Self {
-        self.with("outputCol", column)
-    }
-
-    /// Sets `errorCol`.
-    #[must_use]
-    pub fn error_col(self, column: &str) -> Self {
-        self.with("errorCol", column)
-    }
-
-    /// Sets `modelFile`: the file of the model, or a SavedModel's directory.
-    #[must_use]
-    pub fn model_file(self, path: &str) -> Self {
-        self.with("modelFile", path)
-    }
-
-    /// Sets `channelOrder`: `RGB`, `BGR` or `L`.
-    #[must_use]
-    pub fn channel_order(self, order: &str) -> Self {
-        self.with("channelOrder", order)
-    }
-
-    /// Sets `outputMode`: `vector` or `image`.
-    #[must_use]
-    pub fn output_mode(self, mode: &str) -> Self {
-        self.with("outputMode", mode)
-    }
-
-    /// Sets `outputTensor`: the output wanted.
-    #[must_use]
-    pub fn output_tensor(self, name: &str) -> Self {
-        self.with("outputTensor", name)
-    }
-
-    /// Sets `scaleHint`: the rule by which images are resized.
-    #[must_use]
-    pub fn scale_hint(self, rule: &str) -> Self {
-        self.with("scaleHint", rule)
-    }
-
-    /// Sets `height`: rows of pixels, where the model leaves them open.
-    #[must_use]
-    pub fn height(self, pixels: usize) -> Self {
-        self.with("height", pixels)
-    }
-
-    /// Sets `width`: pixels per row, where the model leaves them open.
-    #[must_use]
-    pub fn width(self, pixels: usize) -> Self {
-        self.with("width", pixels)
-    }
-
-    /// Sets `batchSize`: images per run of the model.
-    #[must_use]
-    pub fn batch_size(self, images: usize) -> Self {
-        self.with("batchSize", images)
-    }
-
-    fn with(mut self, param: &'static str, value: impl Into<ParamValue>) -> Self {
-        self.params.put(param, value);
-        self
     }
 
     fn setting(&self) -> Result<Setting> {
@@ -399,3 +328,10 @@ impl<S: ImageSource> Transformer for NetworkImageTransformer<S> {
         Ok(copied(self, extra)?)
     }
 }
+
+setters!(NetworkImageTransformer<S: ImageSource> {
+    input_col: &str => "inputCol", output_col: &str => "outputCol", error_col: &str => "errorCol",
+    model_file: &str => "modelFile", channel_order: &str => "channelOrder", output_mode: &str => "outputMode",
+    output_tensor: &str => "outputTensor", scale_hint: &str => "scaleHint", height: usize => "height", width: usize => "width",
+    batch_size: usize => "batchSize",
+});

@@ -12,7 +12,7 @@ use super::source::{Keras, ModelRequest, ModelSource, Onnx, TensorFlow};
 use super::{SavedFunction, Setting, function, load_model, write_model};
 use crate::error::{MlError, Result};
 use crate::params::shared::{ERROR_COL, INPUT_COL, OUTPUT_COL};
-use crate::params::{ParamKind, ParamMap, ParamSpec, ParamValue, Params};
+use crate::params::{ParamKind, ParamMap, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{Stage, Transformer, copied, named_field};
 
@@ -95,56 +95,17 @@ impl<S: ModelSource> NetworkTransformer<S> {
         Self { params: Params::new(S::KIND, S::PARAMS), saved: None, source: PhantomData }
     }
 
-    /// Sets `modelFile`: the file of the model.
-    #[must_use]
-    pub fn model_file(self, path: &str) -> Self {
-        self.with("modelFile", path)
-    }
-
-    /// Sets `inputCol`: the column of a model with one input.
-    #[must_use]
-    pub fn input_col(self, column: &str) -> Self {
-        self.with("inputCol", column)
-    }
-
-    /// Sets `outputCol`.
-    #[must_use]
-    pub fn output_col(self, column: &str) -> Self {
-        self.with("outputCol", column)
-    }
-
     /// Sets `inputMapping`: pairs of a column and an input.
     #[must_use]
-    pub fn input_mapping(self, columns: &[(&str, &str)]) -> Self {
-        self.with(
-            "inputMapping",
-            columns.iter().map(|(column, input)| format!("{column}={input}")).collect::<Vec<_>>(),
-        )
+    pub fn input_mapping(mut self, columns: &[(&str, &str)]) -> Self {
+        self.params.put("inputMapping", texts(columns));
+        self
     }
 
     /// Sets `outputMapping`: pairs of an output and a column.
     #[must_use]
-    pub fn output_mapping(self, columns: &[(&str, &str)]) -> Self {
-        self.with(
-            "outputMapping",
-            columns.iter().map(|(output, column)| format!("{output}={column}")).collect::<Vec<_>>(),
-        )
-    }
-
-    /// Sets `errorCol`.
-    #[must_use]
-    pub fn error_col(self, column: &str) -> Self {
-        self.with("errorCol", column)
-    }
-
-    /// Sets `batchSize`: rows per run of the model.
-    #[must_use]
-    pub fn batch_size(self, rows: usize) -> Self {
-        self.with("batchSize", rows)
-    }
-
-    fn with(mut self, param: &'static str, value: impl Into<ParamValue>) -> Self {
-        self.params.put(param, value);
+    pub fn output_mapping(mut self, columns: &[(&str, &str)]) -> Self {
+        self.params.put("outputMapping", texts(columns));
         self
     }
 
@@ -265,3 +226,13 @@ impl<S: ModelSource> Transformer for NetworkTransformer<S> {
         Ok(copied(self, extra)?)
     }
 }
+
+/// Pairs as the params of mappings have them.
+fn texts(pairs: &[(&str, &str)]) -> Vec<String> {
+    pairs.iter().map(|(left, right)| format!("{left}={right}")).collect()
+}
+
+setters!(NetworkTransformer<S: ModelSource> {
+    input_col: &str => "inputCol", output_col: &str => "outputCol", error_col: &str => "errorCol",
+    model_file: &str => "modelFile", batch_size: usize => "batchSize",
+});

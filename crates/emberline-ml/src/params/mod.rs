@@ -280,10 +280,11 @@ impl Params {
     }
 }
 
-/// Declares builder methods of a stage: `setters! { Stage { method: Type => "param", ... } }`.
+/// Declares builder methods of a stage: `setters!(Stage { method: Type => "param", ... })`; of one over sources
+/// `setters!(Stage<S: Source> { ... })`.
 macro_rules! setters {
-    ($stage:ident { $($method:ident: $type:ty => $name:literal),* $(,)? }) => {
-        impl $stage {
+    ($stage:ident $(<$source:ident: $bound:path>)? { $($method:ident: $type:ty => $name:literal),* $(,)? }) => {
+        impl$(<$source: $bound>)? $stage$(<$source>)? {
             $(
                 #[doc = concat!("Sets `", $name, "`; see [`PARAMS`](Self::PARAMS).")]
                 #[must_use]

@@ -9,7 +9,7 @@ use emberline_net::Tensor;
 use emberline_train::{Batch, BatchIterator, Batches, Error, shuffled_order};
 
 use super::augment::{Augmentation, Draws};
-use super::examples::{Examples, RecordReader};
+use super::examples::{Examples, RecordReader, failed};
 use super::labels::Targets;
 
 /// Batches that each thread is ahead of the training.
@@ -91,7 +91,7 @@ impl Batches for ExampleBatches {
                 let (maker, batches) = (self.maker.clone(), batches.clone());
                 let make = move || maker.run(&batches, first, threads, epoch as u64, &sender);
                 let spawned = thread::Builder::new().name("examples".into()).spawn(make);
-                spawned.map(|_| receiver).map_err(|error| failed(&error))
+                spawned.map(|_| receiver).map_err(failed)
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Box::new(Ahead { receivers, next: 0, left: batches.len(), cancelled: self.cancelled.clone() }))
@@ -141,7 +141,7 @@ impl Maker {
         let mut reader = match self.examples.records.reader() {
             Ok(reader) => reader,
             Err(error) => {
-                _ = sender.send(Err(failed(&error)));
+                _ = sender.send(Err(failed(error)));
                 return;
             }
         };
@@ -161,7 +161,7 @@ impl Maker {
         let mut pixels = Vec::new();
         for place in places {
             pixels.clear();
-            reader.read(examples.order[*place as usize], &mut pixels).map_err(|error| failed(&error))?;
+            reader.read(examples.order[*place as usize], &mut pixels).map_err(failed)?;
             if let ([height, width, channels], false) = (shape.as_slice(), settings.augmentation.is_none()) {
                 let mut draws = Draws::of(&[settings.seed, epoch, u64::from(*place)]);
                 settings.augmentation.apply(&mut pixels, [*height, *width, *channels], &mut draws);
@@ -232,8 +232,4 @@ fn mix(numbers: &mut [f32], samples: usize, share: f32) {
             (*a, *b) = (*a * share + *b * (1.0 - share), *b * share + *a * (1.0 - share));
         }
     }
-}
-
-fn failed(error: &std::io::Error) -> Error {
-    Error::Data { what: "examples".to_owned(), problem: error.to_string() }
 }

@@ -23,6 +23,7 @@ use super::prediction::Rule;
 use super::settings::Settings;
 use super::source::{ExampleSource, Images, Tensors, check_input, collect};
 use super::start::Start;
+use super::workers::workers;
 use crate::error::{MlError, Result};
 use crate::params::{ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
@@ -135,11 +136,21 @@ impl<S: ExampleSource> NetworkEstimator<S> {
         Ok(Self { params: reader.params(S::PARAMS)?, observer: None, source: PhantomData })
     }
 
-    /// Trains on the columns of inputs and labels; reads no other.
+    /// Trains on the columns of inputs and labels; reads no other. With [`set_workers`](crate::set_workers), it is trained with
+    /// others, on the rows of all.
     ///
     /// # Errors
     /// As [`Estimator::fit`]; and when the loss is no number any more, which names epoch, step and learning rate.
     pub async fn fit_model(&self, table: &DataFrame) -> Result<NetworkModel<S>> {
+        let fitted = self.learn(table).await;
+        if let (Err(_), Some(workers)) = (&fitted, workers()) {
+            // They would wait for this one.
+            workers.leave();
+        }
+        fitted
+    }
+
+    async fn learn(&self, table: &DataFrame) -> Result<NetworkModel<S>> {
         let params = &self.params;
         let schema = table.schema().as_arrow();
         let settings = Settings::read(params)?;
@@ -274,15 +285,9 @@ impl Drop for Ends {
 }
 
 fn summary_of(examples: &Examples, validation_split: f64) -> NetworkTrainingSummary {
-    let all = examples.order.len();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "less than the number of examples"
-    )]
-    let validation_examples = (all as f64 * validation_split) as usize;
+    let validation_examples = examples.held_out(validation_split) as usize;
     NetworkTrainingSummary {
-        examples: all - validation_examples,
+        examples: examples.order.len() - validation_examples,
         validation_examples,
         unlabelled_rows: examples.left_out.unlabelled,
         unreadable_rows: examples.left_out.unreadable,
@@ -341,19 +346,7 @@ impl<S: ExampleSource> Estimator for NetworkEstimator<S> {
     }
 }
 
-setters!(KerasImageFileEstimator {
-    input_col: &str => "inputCol", output_col: &str => "outputCol", prediction_col: &str => "predictionCol",
-    error_col: &str => "errorCol", label_col: &str => "labelCol", output_mode: &str => "outputMode",
-    model_file: &str => "modelFile", model_name: &str => "modelName", keras_optimizer: &str => "kerasOptimizer",
-    keras_loss: &str => "kerasLoss", keras_metrics: Vec<String> => "kerasMetrics", keras_fit_params: &str => "kerasFitParams",
-    learning_rate: f64 => "learningRate", batch_size: usize => "batchSize", epochs: usize => "epochs", seed: i64 => "seed",
-    freeze_until: &str => "freezeUntil", head_epochs: usize => "headEpochs",
-    learning_rate_factors: Vec<String> => "learningRateFactors", initial_weights: &str => "initialWeights",
-    device: &str => "device", checkpoint_dir: &str => "checkpointDir", channel_order: &str => "channelOrder",
-    scale_hint: &str => "scaleHint", scale: f64 => "scale", offset: f64 => "offset", augmentation: &str => "augmentation",
-});
-
-setters!(KerasEstimator {
+setters!(NetworkEstimator<S: ExampleSource> {
     input_col: &str => "inputCol", output_col: &str => "outputCol", prediction_col: &str => "predictionCol",
     error_col: &str => "errorCol", label_col: &str => "labelCol", model_file: &str => "modelFile",
     keras_optimizer: &str => "kerasOptimizer", keras_loss: &str => "kerasLoss", keras_metrics: Vec<String> => "kerasMetrics",
@@ -361,4 +354,9 @@ setters!(KerasEstimator {
     epochs: usize => "epochs", seed: i64 => "seed", freeze_until: &str => "freezeUntil", head_epochs: usize => "headEpochs",
     learning_rate_factors: Vec<String> => "learningRateFactors", initial_weights: &str => "initialWeights",
     device: &str => "device", checkpoint_dir: &str => "checkpointDir",
+});
+
+setters!(KerasImageFileEstimator {
+    model_name: &str => "modelName", output_mode: &str => "outputMode", channel_order: &str => "channelOrder",
+    scale_hint: &str => "scaleHint", scale: f64 => "scale", offset: f64 => "offset", augmentation: &str => "augmentation",
 });

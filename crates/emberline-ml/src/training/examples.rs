@@ -73,6 +73,23 @@ pub(super) struct RecordWriter {
     shape: Vec<usize>,
 }
 
+impl Examples {
+    #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
+    pub(super) fn count(&self) -> u32 {
+        self.order.len() as u32
+    }
+
+    /// How many of them, the last in their order, a share holds out of training.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "less than the number of examples"
+    )]
+    pub(super) fn held_out(&self, share: f64) -> u32 {
+        (f64::from(self.count()) * share) as u32
+    }
+}
+
 impl RecordWriter {
     pub(super) fn new(element: Element, shape: &[usize]) -> std::io::Result<Self> {
         let file = tempfile::Builder::new().prefix("emberline-examples-").tempfile()?;
@@ -223,4 +240,9 @@ pub(super) fn unwritable(stage: &str, error: &std::io::Error) -> MlError {
         stage,
         format!("examples can't be kept in {}: {error}; TMPDIR names another place", place.display()),
     )
+}
+
+/// Examples that can't be read or written while training.
+pub(super) fn failed(error: std::io::Error) -> emberline_train::Error {
+    emberline_train::Error::Data { what: "examples".to_owned(), problem: error.to_string() }
 }

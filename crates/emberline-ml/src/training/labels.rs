@@ -1,11 +1,12 @@
 //! Labels as a network's targets: numbers of classes, texts, or vectors; checked before anything is trained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type};
 
+use super::workers::names_of_all;
 use crate::attributes::labels_of;
 use crate::error::{MlError, Result};
 
@@ -190,19 +191,19 @@ impl LabelReader {
     /// Targets of labels, and the names of the classes where they have any.
     ///
     /// # Errors
-    /// When there are more texts than outputs, or vectors of different lengths.
+    /// When there are more texts than outputs, vectors of different lengths, or a worker is lost.
     pub(super) fn finish(&self, labels: Vec<Label>) -> Result<(Targets, Option<Vec<String>>)> {
         match self.kind {
             Kind::Text => {
-                let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
                 let texts = || {
                     labels.iter().filter_map(|label| {
                         if let Label::Text(text) = label { Some(text.as_str()) } else { None }
                     })
                 };
-                texts().for_each(|text| _ = numbers.insert(text, 0));
-                let names: Vec<String> = numbers.keys().map(|name| (*name).to_owned()).collect();
-                numbers.values_mut().zip(0..).for_each(|(number, at)| *number = at);
+                let own: BTreeSet<String> = texts().map(str::to_owned).collect();
+                let failed = |source| MlError::Training { stage: self.stage.clone(), source };
+                let names: Vec<String> = names_of_all(own).map_err(failed)?.into_iter().collect();
+                let numbers: BTreeMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
                 let outputs = self.expected.outputs.unwrap_or(CLASSES_MAX);
                 let binary = outputs == 1 && !self.expected.sparse;
                 if names.len() > if binary { 2 } else { outputs } {

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use emberline_net::{
-    Input, Layer, Network, Node, OnnxOptions, PrepareOptions, Prepared, Tensor, TensorView, default_runtime,
+use emberline_net::{Network, OnnxOptions, PrepareOptions, Prepared, Tensor, TensorView, default_runtime};
+use emberline_train::{
+    CheckpointOptions, Epoch, Error, Event, FrozenTrunk, LayerOptions, Result, Trained, fit,
 };
-use emberline_train::{CheckpointOptions, Epoch, Error, Event, LayerOptions, Result, Trained, fit};
 
 use super::augment::Augmentation;
 use super::batches::{BatchSettings, ExampleBatches};
 use super::estimator::TrainingEvent;
-use super::examples::{Element, Examples, RecordWriter};
+use super::examples::{Element, Examples, RecordWriter, failed};
 use super::settings::{ChosenLoss, Settings};
+use super::workers::workers;
 
 /// Examples that a thread runs frozen layers over at once.
 const FEATURE_BATCH: usize = 16;
@@ -36,12 +37,6 @@ pub(super) struct Job {
     pub(super) observer: Box<dyn Fn(&TrainingEvent) + Send + Sync>,
     /// Set when nobody waits for it any more.
     pub(super) cancelled: Arc<AtomicBool>,
-}
-
-/// A network cut where its frozen layers end.
-struct Cut {
-    trunk: Network,
-    tail: Network,
 }
 
 impl Job {
@@ -83,32 +78,30 @@ impl Job {
         epochs: usize,
         before: usize,
     ) -> Result<Trained> {
-        let cut = match self.settings.augmentation == Augmentation::default() {
-            true => cut_frozen(network, freeze_until)?,
-            false => None,
-        };
-        let (trained_part, examples) = match &cut {
-            Some(cut) => (&cut.tail, Arc::new(self.features(&cut.trunk)?)),
-            None => (network, self.examples.clone()),
-        };
         let mut options = self.settings.options(&self.loss);
         options.epochs = epochs;
-        // A layer without weights may lie before the cut, and then all that is left trains.
-        let has = |network: &Network, layer: &str| network.layer_names().any(|name| name == layer);
-        let first = freeze_until.filter(|first| has(trained_part, first) || !has(network, first));
-        options.freeze_until = first.map(str::to_owned);
-        let described = self.layers.iter().filter(|(layer, _)| has(trained_part, layer));
+        options.freeze_until = freeze_until.map(str::to_owned);
+        let has = |layer: &str| network.layer_names().any(|name| name == layer);
+        let described = self.layers.iter().filter(|(layer, _)| has(layer));
         options.layers = described.map(|(layer, options)| (layer.clone(), options.clone())).collect();
         for (layers, factor) in self.groups(network)? {
-            let there = layers.iter().map(String::as_str).filter(|layer| has(trained_part, layer));
-            options.scale_learning_rate(there, factor);
+            options.scale_learning_rate(layers.iter().map(String::as_str), factor);
         }
         let every_steps = self.settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.every_steps);
         options.checkpoint = self.checkpoints.as_ref().map(|folder| CheckpointOptions {
             every_steps,
             ..CheckpointOptions::new(folder.join(format!("from-epoch-{}", before + 1)))
         });
-        let (mut training, mut validation) = self.batches(trained_part, &examples, cut.is_some());
+        options.workers = workers();
+        let parts = match self.settings.augmentation == Augmentation::default() {
+            true => FrozenTrunk::of(network, &options)?,
+            false => None,
+        };
+        let (learning, options, examples) = match &parts {
+            Some(parts) => (&parts.head, &parts.options, Arc::new(self.features(&parts.trunk)?)),
+            None => (network, &options, self.examples.clone()),
+        };
+        let (mut training, mut validation) = self.batches(learning, &examples, parts.is_some());
         training.epochs_before = before;
         let steps = training.steps();
         let mut observe = |event: &Event<'_>| match event {
@@ -123,17 +116,10 @@ impl Job {
             _ => {}
         };
         let validation = validation.as_mut().map(|batches| batches as &mut dyn emberline_train::Batches);
-        let mut trained = fit(trained_part, &options, &mut training, validation, &mut observe)?;
+        let mut trained = fit(learning, options, &mut training, validation, &mut observe)?;
         trained.history.iter_mut().for_each(|epoch| *epoch = later(epoch, before));
-        if cut.is_some() {
-            let mut weights: BTreeMap<String, Tensor> = network
-                .weights()
-                .iter()
-                .map(|(name, tensor)| (name.clone(), tensor.as_ref().clone()))
-                .collect();
-            weights
-                .extend(trained.network.weights().iter().map(|(name, t)| (name.clone(), t.as_ref().clone())));
-            trained.network = network.clone().with_weights(weights)?;
+        if let Some(parts) = &parts {
+            trained.network = parts.join(network, &trained.network)?;
         }
         Ok(trained)
     }
@@ -157,14 +143,7 @@ impl Job {
             sparse: self.loss.loss.is_sparse(),
             output_shape: output.to_vec(),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "less than the number of examples"
-        )]
-        let held_out = (examples.order.len() as f64 * self.settings.validation_split) as u32;
-        #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
-        let count = examples.order.len() as u32;
+        let (count, held_out) = (examples.count(), examples.held_out(self.settings.validation_split));
         let places = |from: u32, to: u32| (from..to).collect::<Vec<u32>>();
         let validation = (held_out > 0).then(|| {
             let settings =
@@ -198,12 +177,9 @@ impl Job {
         let onnx = trunk.fold_batch_norms()?.to_onnx(&OnnxOptions::default())?;
         let prepared = default_runtime().prepare(&onnx, &PrepareOptions::default())?;
         let shape = trunk.output_shapes().first().map_or(Vec::new(), |shape| shape.to_vec());
-        let failed =
-            |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
         let mut writer = RecordWriter::new(Element::Number, &shape).map_err(failed)?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        #[expect(clippy::cast_possible_truncation, reason = "the collector allows no more than u32::MAX")]
-        let count = self.examples.order.len() as u32;
+        let count = self.examples.count();
         let chunks: Vec<(u32, u32)> = (0..count)
             .step_by(FEATURE_BATCH)
             .map(|from| (from, count.min(from + FEATURE_BATCH as u32)))
@@ -247,8 +223,6 @@ impl Job {
 
     /// The trunk's answers to some records.
     fn answers(&self, trunk: &dyn Prepared, from: u32, to: u32) -> Result<Vec<f32>> {
-        let failed =
-            |error: std::io::Error| Error::Data { what: "examples".into(), problem: error.to_string() };
         let records = &self.examples.records;
         let mut reader = records.reader().map_err(failed)?;
         let mut numbers = Vec::with_capacity((to - from) as usize * records.len());
@@ -273,43 +247,4 @@ fn later(epoch: &Epoch, before: usize) -> Epoch {
 /// The names under which layers keep weights.
 fn weighted_layers(network: &Network) -> BTreeSet<String> {
     network.weight_shapes().keys().filter_map(|name| Some(name.rsplit_once('/')?.0.to_owned())).collect()
-}
-
-/// Cuts a network at the last layer that all others depend on only through its value, such that nothing up to it changes in
-/// training; `None` where no layer with weights is before it.
-fn cut_frozen(network: &Network, freeze_until: Option<&str>) -> Result<Option<Cut>> {
-    let weighted = weighted_layers(network);
-    let first =
-        freeze_until.and_then(|first| network.layer_names().position(|name| name == first)).unwrap_or(0);
-    let is_fixed = |(at, node): (usize, &Node)| match node.layer {
-        // They drop values while training, or may stand for layers that do.
-        Layer::Dropout { .. } | Layer::Identity => false,
-        _ => at < first || !node.trainable || !weighted.contains(node.weights_name()),
-    };
-    let nodes = network.nodes();
-    let fixed = nodes.iter().enumerate().take_while(|(at, node)| is_fixed((*at, node))).count();
-    let shared =
-        |nodes: &[Node]| nodes.iter().map(|node| node.weights_name().to_owned()).collect::<BTreeSet<_>>();
-    let separates = |at: &usize| {
-        let (before, after) = nodes.split_at(at + 1);
-        let own: BTreeSet<&str> = after.iter().map(|node| node.name.as_str()).collect();
-        let cut = nodes[*at].name.as_str();
-        let reads =
-            |node: &Node| node.inputs.iter().all(|input| input == cut || own.contains(input.as_str()));
-        let outputs = network.outputs().iter().all(|output| own.contains(output.as_str()));
-        outputs && after.iter().all(reads) && shared(before).is_disjoint(&shared(after))
-    };
-    let Some(at) = (0..fixed).rev().find(separates) else { return Ok(None) };
-    if !nodes[..=at].iter().any(|node| weighted.contains(node.weights_name())) {
-        return Ok(None);
-    }
-    let cut = &nodes[at].name;
-    let shape = network.shapes().get(cut).cloned().unwrap_or_default();
-    let input = Input { name: cut.clone(), shape };
-    let tail =
-        Network::new(network.name(), vec![input], nodes[at + 1..].to_vec(), network.outputs().to_vec())?;
-    let needed = tail.weight_shapes();
-    let weights = network.weights().iter().filter(|(name, _)| needed.contains_key(*name));
-    let weights = weights.map(|(name, tensor)| (name.clone(), tensor.as_ref().clone())).collect();
-    Ok(Some(Cut { trunk: network.cut(cut)?, tail: tail.with_weights(weights)? }))
 }

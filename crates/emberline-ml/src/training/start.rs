@@ -6,12 +6,13 @@ use emberline_net::keras;
 use emberline_net::{Activation, Dense, Network, Node, Pooling, Tensor};
 use emberline_table::functions::ImageTensor;
 use emberline_train::{Constraint, LayerOptions, Regularizer, copy_weights, initialized};
-use emberline_zoo::{Card, ModelStore};
+use emberline_zoo::{Card, Cut, ModelStore};
 use serde_json::Value;
 
 use super::labels::{Expected, Targets};
 use super::settings::{ChosenLoss, Settings};
 use super::source::{ExampleSource, Pixels};
+use super::workers::greatest_of_all;
 use crate::error::{MlError, Result};
 use crate::params::{ParamValue, Params};
 
@@ -77,10 +78,10 @@ impl Start {
             }
         }
         let (card, network) = match file {
-            Some(file) => card.load_file(file)?,
-            None => (card, card.load(&ModelStore::open())?),
+            Some(file) => card.load_file(file, &Cut::Features)?,
+            None => (card, card.load(&ModelStore::open(), &Cut::Features)?),
         };
-        let network = network.cut(card.feature_layer)?.pooled(Pooling::Avg)?;
+        let network = network.pooled(Pooling::Avg)?;
         let mut preprocessing = card.preprocessing.clone();
         if let Some(rule) = params.text_if_defined("scaleHint")? {
             preprocessing.resize = rule
@@ -123,7 +124,7 @@ impl Start {
         let failed = |source| MlError::Training { stage: params.uid().to_owned(), source };
         let mut network = self.network.clone();
         if !self.has_head {
-            let outputs = targets.outputs(names);
+            let outputs = greatest_of_all(targets.outputs(names)).map_err(failed)?;
             if outputs < 2 {
                 let reason = format!("expected labels of at least 2 classes, found {outputs}");
                 return Err(MlError::stage(params.uid(), reason));
@@ -136,7 +137,7 @@ impl Start {
             let (origin, theirs) = place_of(params, place)?;
             if !others.contains_key(origin) {
                 let other = match emberline_zoo::card(origin) {
-                    Ok(card) => card.load(&ModelStore::open())?,
+                    Ok(card) => card.load(&ModelStore::open(), &Cut::Last)?,
                     Err(_) => read_keras(origin)?.network,
                 };
                 others.insert(origin, other);

@@ -25,7 +25,7 @@ const IMAGE_ERROR: &str = "image_error";
 pub(super) struct Shared {
     /// The columns of the table as it came that stay.
     kept: Vec<String>,
-    /// Columns of images that do not stay, and the names of their digests.
+    /// Columns of images, which stay where a stage that learns reads them, and the names of their digests.
     digests: Vec<(String, String)>,
     /// Every distinct stage's steps, over names of the shared table.
     steps: Vec<Step>,
@@ -169,11 +169,10 @@ impl Shared {
             let name = field.name();
             let is_image = ImageInput::accepts(field.data_type())
                 && !matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-            if keep_all || named(name) {
-                self.kept.push(name.clone());
-            } else if is_image {
+            if is_image {
                 self.digests.push((name.clone(), format!("__digest_of_{name}")));
-            } else if name != IMAGE_ERROR {
+            }
+            if keep_all || named(name) || (!is_image && name != IMAGE_ERROR) {
                 self.kept.push(name.clone());
             }
         }
@@ -181,7 +180,8 @@ impl Shared {
 
     /// Keeps a column that deals rows to folds.
     pub(super) fn keep(&mut self, column: Option<&String>) {
-        if let Some(column) = column.filter(|column| self.digests.iter().any(|(image, _)| image == *column)) {
+        let is_image = |column: &&String| self.digests.iter().any(|(image, _)| image == *column);
+        if let Some(column) = column.filter(is_image).filter(|column| !self.kept.contains(column)) {
             self.kept.push(column.clone());
         }
     }
@@ -220,9 +220,12 @@ impl Shared {
         Ok(evaluate::apply(table.clone(), &self.steps())?.select(wanted)?)
     }
 
-    /// Whether a column of the shared table tells rows apart: one that came with the table, or the digest of one.
+    /// Whether a column of the shared table tells rows apart: one that came with the table, or the digest of an image, which is the
+    /// same in whatever form the image is there.
     pub(super) fn is_content(&self, column: &str) -> bool {
-        self.kept.iter().any(|kept| kept == column) || self.digests.iter().any(|(_, digest)| digest == column)
+        let is_image = self.digests.iter().any(|(image, _)| image == column);
+        let is_digest = self.digests.iter().any(|(_, digest)| digest == column);
+        is_digest || (!is_image && self.kept.iter().any(|kept| kept == column))
     }
 
     /// The shared table as a candidate's remaining stages expect it; `also` are further columns of it.

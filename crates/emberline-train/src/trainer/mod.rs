@@ -1,7 +1,9 @@
 //! The training loop: what is checked before it, its epochs, and what comes of it. One run's steps and what survives them live in
-//! `run`, what watches its epochs in `watch`.
+//! `run`, what watches its epochs in `watch`, what several workers
+//! have in common in `together`.
 
 mod run;
+mod together;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,10 +68,31 @@ pub enum Event<'a> {
 /// Trains a network. With [`TrainOptions::checkpoint`], a run that was killed goes on where its last checkpoint stands, and ends,
 /// on the processor, with the very weights of a run that was not.
 ///
+/// With [`TrainOptions::workers`], each step is one on the batches of all workers side by side: their losses, regularizers and
+/// gradients are those of one batch, up to the rounding of sums, and so is what optimizers, schedules and callbacks make of them.
+/// All workers end with the same weights. They need not have as many batches: whoever has none left takes part in the others'
+/// steps. What looks at several samples of a batch sees a worker's own: `BatchNormalization` normalises by their statistics, and
+/// keeps the mean of what the workers find, weighted by samples. Each worker drops other values.
+///
 /// # Errors
 /// When settings do not fit the network, a batch does not fit them, batches can't be read, the loss is no number any more,
-/// or a checkpoint can't be written or belongs to another run.
+/// a checkpoint can't be written or belongs to another run, or another worker is lost.
 pub fn fit(
+    network: &Network,
+    options: &TrainOptions,
+    batches: &mut dyn Batches,
+    validation: Option<&mut dyn Batches>,
+    observer: &mut dyn FnMut(&Event<'_>),
+) -> Result<Trained> {
+    let trained = train(network, options, batches, validation, observer);
+    if let (Err(_), Some(workers)) = (&trained, &options.workers) {
+        // They would wait for this one.
+        workers.leave();
+    }
+    trained
+}
+
+fn train(
     network: &Network,
     options: &TrainOptions,
     batches: &mut dyn Batches,
@@ -81,9 +104,10 @@ pub fn fit(
     let forward = Forward::new(network, &options.device, &frozen, &options.layers);
     let mut run = Run::new(network, options, &frozen, &forward)?;
     run.resume()?;
+    run.agree(validation.is_some())?;
     while run.progress.epoch < options.epochs && !run.progress.stopped {
         run.epoch(batches, observer)?;
-        let mut values = run.sums().values(options);
+        let mut values = run.values()?;
         if let Some(validation) = &mut validation {
             let found = run.look(*validation, run.progress.epoch)?;
             values.extend(found.into_iter().map(|(name, value)| (format!("val_{name}"), value)));

@@ -6,10 +6,13 @@ use burn_tensor::{Tensor, TensorData};
 use emberline_net::{Layer, Network};
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, Event, Trained};
+use super::{
+    Epoch, Event, Trained,
+    together::{self, Answered, Found, Joint},
+};
 use crate::{
     Batch, Batches, Device, Error, Result, TrainOptions, checkpoint,
-    forward::{Forward, Mode, Value},
+    forward::{Forward, Mode, Pass, Value},
     metric::Answers,
     optimizer::State,
     options::{Monitor, options_of},
@@ -38,9 +41,9 @@ pub(super) struct Progress {
 /// The sums that an epoch's values are made of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sums {
-    loss: f64,
-    samples: f64,
-    metrics: Vec<Vec<f64>>,
+    pub(super) loss: f64,
+    pub(super) samples: f64,
+    pub(super) metrics: Vec<Vec<f64>>,
 }
 
 /// The best value so far, and for how many epochs.
@@ -59,7 +62,7 @@ pub(super) struct Run<'a> {
     /// The weights of the best epoch, where they are to be restored.
     pub(super) best: Option<BTreeMap<String, emberline_net::Tensor>>,
     pub(super) progress: Progress,
-    /// What makes this run this one, where checkpoints are kept.
+    /// What makes this run this one, where checkpoints are kept or others train it, too.
     pub(super) identity: String,
 }
 
@@ -122,7 +125,7 @@ impl<'a> Run<'a> {
             progress: Progress::default(),
             identity: String::new(),
         };
-        if options.checkpoint.is_some() {
+        if options.checkpoint.is_some() || options.workers.is_some() {
             run.identity = run.identify();
         }
         run.try_out()?;
@@ -139,8 +142,13 @@ impl<'a> Run<'a> {
         self.forward.pass(&self.weights, Mode::Inference).run(inputs).map(drop)
     }
 
-    pub(super) fn sums(&self) -> &Sums {
-        &self.progress.sums
+    /// Loss and metrics of the epoch's steps, of all workers.
+    pub(super) fn values(&self) -> Result<BTreeMap<String, f64>> {
+        let sums = &self.progress.sums;
+        match &self.options.workers {
+            Some(workers) => Ok(sums.together(workers)?.values(self.options)),
+            None => Ok(sums.values(self.options)),
+        }
     }
 
     fn learning_rate(&self) -> f64 {
@@ -161,9 +169,10 @@ impl<'a> Run<'a> {
             });
         }
         let (epoch, skipped) = (self.progress.epoch, self.progress.batch);
-        for batch in batches.epoch(epoch, skipped)? {
-            let learning_rate = self.learning_rate();
-            let loss = self.step(&batch?, learning_rate)?;
+        let mut batches = batches.epoch(epoch, skipped)?;
+        loop {
+            let (batch, learning_rate) = (batches.next().transpose()?, self.learning_rate());
+            let Some(loss) = self.step(batch.as_ref(), learning_rate)? else { break };
             self.progress.batch += 1;
             let step = self.progress.batch;
             observer(&Event::Step { epoch: epoch + 1, step, loss, learning_rate });
@@ -181,67 +190,109 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// One step on one batch; its loss before it.
-    fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
+    /// One step on one batch and those of the other workers; its loss before it, and none when nobody has a batch left.
+    fn step(&mut self, batch: Option<&Batch>, learning_rate: f64) -> Result<Option<f64>> {
         let options = self.options;
-        let inputs = values(self.network, &batch.inputs, batch.len(), &options.device)?;
-        let target = self.target(batch)?;
-        let weights = self.sample_weights(batch)?;
-        let mode = Mode::Training { seed: options.seed, step: self.state.steps };
+        let workers = options.workers.as_deref();
+        let mode = Mode::Training { seed: together::seed(options.seed, workers), step: self.state.steps };
         let mut pass = self.forward.pass(&self.weights, mode);
-        let prediction = pass.run(inputs)?;
-        let mut loss = options.loss.of(&prediction, &target, weights.as_ref());
-        if let Some(penalty) = pass.penalty(&self.weights) {
-            loss = loss + penalty;
+        let answered = match batch {
+            Some(batch) => Some(self.answer(&mut pass, batch, self.sample_weights(batch)?)?),
+            None => None,
+        };
+        let Some(joint) = Joint::of(workers, answered.as_ref())? else { return Ok(None) };
+        let (mut found, answers) = match answered {
+            Some(answered) => self.follow(pass, answered, &joint)?,
+            None => Default::default(),
+        };
+        if let Some(workers) = workers {
+            joint.sum(workers, &self.weights, &options.device, &mut found)?;
         }
-        let value = scalar(loss.clone())?;
-        if !value.is_finite() {
+        let Found { loss, gradients, statistics } = found;
+        if !loss.is_finite() {
             return Err(Error::Diverged {
                 epoch: self.progress.epoch + 1,
                 step: self.progress.batch + 1,
                 learning_rate,
-                loss: value,
+                loss,
             });
         }
-        if !loss.is_tracked() {
-            return Err(Error::Setting {
-                subject: format!("network `{}`", self.network.name()),
-                problem: "the output depends on no weight that is to be trained".to_owned(),
-            });
-        }
-        let mut gradients = loss.backward();
-        let (gradients, statistics) = pass.finish(&mut gradients);
         options.optimizer.step(&mut self.state, &mut self.weights, gradients, learning_rate);
         for (name, value) in statistics {
             if let Some(weight) = self.weights.get_mut(&name) {
                 weight.set(value);
             }
         }
-        let answers = Answers::new(prediction.detached(), &target)?;
-        self.progress.sums.add(options, value, batch.len(), &answers)?;
-        Ok(value)
+        if let Some((answers, samples)) = answers {
+            self.progress.sums.add(options, loss, samples, &answers)?;
+        }
+        Ok(Some(loss))
+    }
+
+    /// Follows the loss of a batch back to the weights.
+    fn follow(
+        &self,
+        pass: Pass<'_>,
+        answered: Answered,
+        joint: &Joint,
+    ) -> Result<(Found, Option<(Answers, usize)>)> {
+        let Answered { prediction, target, sum, divisor, samples } = answered;
+        let loss = joint.loss(sum, divisor, pass.penalty(&self.weights));
+        let mut found = Found { loss: scalar(loss.clone())?, ..Found::default() };
+        if found.loss.is_finite() {
+            if !loss.is_tracked() {
+                return Err(Error::Setting {
+                    subject: format!("network `{}`", self.network.name()),
+                    problem: "the output depends on no weight that is to be trained".to_owned(),
+                });
+            }
+            (found.gradients, found.statistics) = pass.finish(&mut loss.backward());
+        }
+        Ok((found, Some((Answers::new(prediction.detached(), &target)?, samples))))
+    }
+
+    /// What the network answers to a batch, and its losses.
+    fn answer(&self, pass: &mut Pass<'_>, batch: &Batch, weights: Option<Tensor<3>>) -> Result<Answered> {
+        let options = self.options;
+        let inputs = values(self.network, &batch.inputs, batch.len(), &options.device)?;
+        let target = self.target(batch)?;
+        let prediction = pass.run(inputs)?;
+        let (sum, divisor) = options.loss.sum(&prediction, &target, weights.as_ref());
+        Ok(Answered { prediction, target, sum, divisor, samples: batch.len() })
     }
 
     /// Loss and metrics of the weights as they are.
     pub(super) fn look(&mut self, batches: &mut dyn Batches, epoch: usize) -> Result<BTreeMap<String, f64>> {
         let options = self.options;
+        let workers = options.workers.as_deref();
         let mut sums = Sums::default();
-        for batch in batches.epoch(epoch, 0)? {
-            let batch = batch?;
-            let inputs = values(self.network, &batch.inputs, batch.len(), &options.device)?;
-            let target = self.target(&batch)?;
-            let weights = batch
-                .weights
-                .as_ref()
-                .map(|weights| positions(weights.clone(), batch.len(), &options.device));
+        let mut batches = batches.epoch(epoch, 0)?;
+        loop {
             let mut pass = self.forward.pass(&self.weights, Mode::Inference);
-            let prediction = pass.run(inputs)?;
-            let mut loss = options.loss.of(&prediction, &target, weights.transpose()?.as_ref());
-            if let Some(penalty) = pass.penalty(&self.weights) {
-                loss = loss + penalty;
+            let answered = match batches.next().transpose()? {
+                Some(batch) => {
+                    let positions =
+                        |weights: &Vec<f32>| positions(weights.clone(), batch.len(), &options.device);
+                    let weights = batch.weights.as_ref().map(positions).transpose()?;
+                    Some(self.answer(&mut pass, &batch, weights)?)
+                }
+                None => None,
+            };
+            let Some(joint) = Joint::of(workers, answered.as_ref())? else { break };
+            let (mut loss, mut answers) = ([0.0], None);
+            if let Some(Answered { prediction, target, sum, divisor, samples }) = answered {
+                loss = [scalar(joint.loss(sum, divisor, pass.penalty(&self.weights)))? as f32];
+                answers = Some((Answers::new(prediction, &target)?, samples));
             }
-            let answers = Answers::new(prediction, &target)?;
-            sums.add(options, scalar(loss)?, batch.len(), &answers)?;
+            if let Some(workers) = workers {
+                workers.sum(&mut loss)?;
+            }
+            if let Some((answers, samples)) = answers {
+                sums.add(options, f64::from(loss[0]), samples, &answers)?;
+            }
+        }
+        if let Some(workers) = workers {
+            sums = sums.together(workers)?;
         }
         Ok(sums.values(options))
     }

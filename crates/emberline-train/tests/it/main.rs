@@ -14,3 +14,5 @@ mod formula;
 mod keras;
 mod settings;
 mod training;
+mod trunk;
+mod workers;
