@@ -169,6 +169,7 @@ pub(super) struct Node {
     pub(super) operation: Operation,
     pub(super) inputs: Vec<usize>,
     pub(super) output: usize,
+    /// None but for convolutions, scales, sums, products and activations alone.
     pub(super) activation: Activation,
 }
 
@@ -322,9 +323,14 @@ impl<'a> Reader<'a> {
     ) -> Result<(usize, Axes), Refused> {
         let &(value, axes) = self.value(name)?;
         let open = self.open(name, value, uses).filter(|node| {
-            !matches!(
-                self.graph.nodes[*node].operation,
-                Operation::Softmax | Operation::Flatten(_) | Operation::Concatenate
+            let operation = &self.graph.nodes[*node].operation;
+            matches!(
+                operation,
+                Operation::Convolution(_)
+                    | Operation::Depthwise(_)
+                    | Operation::Scale { .. }
+                    | Operation::Add
+                    | Operation::Multiply
             )
         });
         let value = match open {
