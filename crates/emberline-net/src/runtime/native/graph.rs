@@ -390,6 +390,7 @@ impl<'a> Reader<'a> {
             "Reshape" => self.reshape(input(0), input(1))?,
             "Transpose" => self.transpose(input(0), &attributes)?,
             "Softmax" => self.softmax(input(0), &attributes)?,
+            "Dropout" if !input(2).is_empty() => return Err("while training".to_owned()),
             "Identity" | "Dropout" => *self.value(input(0))?,
             _ => return Err("this operator does not run here".to_owned()),
         };
