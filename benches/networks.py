@@ -3,9 +3,10 @@ export and against the origin itself, in one run, in turns, with the same weight
 
     cargo xtask bench networks [--networks NAME ...] [--rounds N] [--tiny]
 
-The origins are torchvision (`torch.onnx.export`) and Keras (`tf2onnx`); each takes part where it is installed, so with both in
-environments of their own this runs once in each. Where neither is, as in the gate, only Emberline's side is timed. Of VGG16 it
-also says what a featurizer takes: time from start to the first features, and the most memory, of `emberline featurize`.
+The origins are torchvision and `efficientnet_lite_pytorch` (`torch.onnx.export`), and Keras (`tf2onnx`); each takes part where it
+is installed, so with those of PyTorch and Keras in environments of their own this runs once in each. Where none is, as in the
+gate, only Emberline's side is timed. Of VGG16 it also says what a featurizer takes: time from start to the first features, and
+the most memory, of `emberline featurize`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from unittest import mock
 
 import numpy
 
@@ -28,6 +30,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tools/goldens"))
 
 OPSET = 17
+
+# The pictures' sides of the networks of `efficientnet_lite_pytorch`.
+LITE_SIDES = {"EfficientNetLite0": 224, "EfficientNetLite1": 240, "EfficientNetLite2": 260}
 
 
 def emberline(*arguments):
@@ -44,28 +49,35 @@ def session(onnx):
     return lambda x: made.run(None, {name: x})[0]
 
 
-def torchvision(name, work):
-    """Weights, an ONNX file and a function of torchvision's network, and the size of its pictures; with channels first."""
+def pytorch(name, work):
+    """Weights, an ONNX file and a function of PyTorch's network, and the size of its pictures; with channels first."""
     import torch
-    import torchvision
     from zoo_formula import formula, torch_kind
 
     torch.set_num_threads(1)
-    constructor = "vit_b_16" if name == "ViTB16" else name.lower()
-    network = getattr(torchvision.models, constructor)(weights=None).eval()
+    if name in LITE_SIDES:
+        from efficientnet_lite_pytorch import EfficientNet
+
+        network = EfficientNet.from_name(f"efficientnet-lite{name[-1]}").eval()
+    else:
+        import torchvision
+
+        constructor = "vit_b_16" if name == "ViTB16" else name.lower()
+        network = getattr(torchvision.models, constructor)(weights=None).eval()
+    side = LITE_SIDES.get(name, 224)
     state = network.state_dict()
     for part, tensor in state.items():
         if not part.endswith("num_batches_tracked"):
             kind, fan_in = torch_kind(network, part, tensor)
             tensor.copy_(torch.from_numpy(formula(part, kind, tuple(tensor.shape), fan_in, 1.0)))
     torch.save(state, work / "weights.pth")
-    torch.onnx.export(network, torch.zeros(1, 3, 224, 224), str(work / "origin.onnx"), opset_version=min(OPSET, 16))
+    torch.onnx.export(network, torch.zeros(1, 3, side, side), str(work / "origin.onnx"), opset_version=min(OPSET, 16))
 
     def run(x):
         with torch.inference_mode():
             return network(torch.from_numpy(x)).numpy()
 
-    return work / "weights.pth", work / "origin.onnx", run, 224, True
+    return work / "weights.pth", work / "origin.onnx", run, side, True
 
 
 def keras(name, work):
@@ -90,11 +102,21 @@ def keras(name, work):
                 variable.assign(formula(path, kind, tuple(variable.shape), fan_in, 1.0))
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
+            # tf2onnx takes tensors for inputs, and arrays for constants.
+            layer.mean, layer.variance = numpy.asarray(layer.mean), numpy.asarray(layer.variance)
     with h5py.File(work / "weights.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, network)
     signature = [tensorflow.TensorSpec((1, side, side, 3), tensorflow.float32, name="image")]
     function = tensorflow.function(lambda image: network(image, training=False), input_signature=signature)
-    tf2onnx.convert.from_function(function, signature, opset=OPSET, output_path=str(work / "origin.onnx"))
+
+    # Convolutions in groups ask for XLA and `gelu` for the complement of `erf`, for which tf2onnx has no operators.
+    def gelu(x, approximate):
+        assert not approximate
+        return 0.5 * x * (1.0 + tensorflow.math.erf(x * numpy.float32(numpy.sqrt(0.5))))
+
+    plain = mock.patch.object(tensorflow, "function", lambda **_: lambda python: python)
+    with plain, mock.patch.object(tensorflow.nn, "gelu", gelu):
+        tf2onnx.convert.from_function(function, signature, opset=OPSET, output_path=str(work / "origin.onnx"))
     return work / "weights.h5", work / "origin.onnx", lambda x: network.predict(x, verbose=0), side, False
 
 
@@ -105,7 +127,9 @@ def tables():
     has = importlib.util.find_spec
     found = []
     if has("torchvision"):
-        found.append(("torchvision", torchvision, TORCHVISION))
+        found.append(("torchvision", pytorch, TORCHVISION))
+    if has("torch") and has("efficientnet_lite_pytorch"):
+        found.append(("PyTorch", pytorch, LITE_SIDES))
     if has("keras") and has("tf2onnx"):
         found.append(("Keras", keras, KERAS))
     return found
@@ -188,7 +212,7 @@ def main():
         with tempfile.TemporaryDirectory() as work:
             alone(rounds, pathlib.Path(work))
     for origin, build, table in found:
-        smallest = "ResNet18" if origin == "torchvision" else "MobileNet"
+        smallest = {"torchvision": "ResNet18", "Keras": "MobileNet"}.get(origin, "EfficientNetLite0")
         for name in [smallest] if arguments.tiny else [n for n in table if n in (arguments.networks or table)]:
             with tempfile.TemporaryDirectory() as work:
                 work = pathlib.Path(work)
