@@ -186,7 +186,8 @@ def tuning(images):
     from emberline.ml.tuning import CrossValidator, ParamGridBuilder
 
     spark = session(images)
-    values, folds, ours, theirs = [0.001, 0.01, 0.1], 3, spark.sparkContext.accumulator(0), spark.sparkContext.accumulator(0)
+    values, folds = ([0.001, 0.01, 0.1], 3) if images.count > 100 else ([0.01], 2)
+    ours, theirs = spark.sparkContext.accumulator(0), spark.sparkContext.accumulator(0)
     df = labelled(spark, images)
     noop(featurizer().transform(df))
 
