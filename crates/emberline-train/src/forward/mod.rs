@@ -6,7 +6,7 @@ mod activation;
 mod attention;
 mod convolution;
 mod merge;
-mod native;
+pub(crate) mod native;
 mod norm;
 mod recurrent;
 mod reshape;
@@ -124,8 +124,8 @@ impl Pass<'_> {
             if matches!(activation, Activation::Softmax | Activation::Sigmoid) {
                 logits.insert(node.name.as_str(), (activation, linear.clone()));
             }
-            let value =
-                activate(activation, linear).map_err(|problem| layer_error(network, node, problem))?;
+            let value = activate(activation, linear, self.forward.device.is_cpu())
+                .map_err(|problem| layer_error(network, node, problem))?;
             values.insert(&node.name, value);
         }
         let name = network.outputs().first().map_or("", String::as_str);
@@ -302,7 +302,7 @@ impl Pass<'_> {
         };
         let batch = input.clone().data().dims()[0];
         let linear = self.apply_to_one(&node, fold(input, batch * steps, &of_input), of_output)?;
-        let value = activate(activation_of(layer, of_input.len()), linear)?;
+        let value = activate(activation_of(layer, of_input.len()), linear, self.forward.device.is_cpu())?;
         Ok(fold(value, batch, output))
     }
 

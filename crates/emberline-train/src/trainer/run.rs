@@ -163,7 +163,9 @@ impl<'a> Run<'a> {
         let (epoch, skipped) = (self.progress.epoch, self.progress.batch);
         for batch in batches.epoch(epoch, skipped)? {
             let learning_rate = self.learning_rate();
-            let loss = self.step(&batch?, learning_rate)?;
+            let batch = batch?;
+            // On a thread of the pool, which kernels need not wake then.
+            let loss = rayon::scope(|_| self.step(&batch, learning_rate))?;
             self.progress.batch += 1;
             let step = self.progress.batch;
             observer(&Event::Step { epoch: epoch + 1, step, loss, learning_rate });
@@ -211,7 +213,8 @@ impl<'a> Run<'a> {
         }
         let mut gradients = loss.backward();
         let (gradients, statistics) = pass.finish(&mut gradients);
-        options.optimizer.step(&mut self.state, &mut self.weights, gradients, learning_rate);
+        let on_cpu = options.device.is_cpu();
+        options.optimizer.step(&mut self.state, &mut self.weights, gradients, learning_rate, on_cpu);
         for (name, value) in statistics {
             if let Some(weight) = self.weights.get_mut(&name) {
                 weight.set(value);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Kernel;
+use super::{Kernel, buffers};
 
 /// Of `[batch, channels, positions]`, with `gamma` and `beta` of every channel. It finds mean and variance of every channel.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl BatchNorm {
     /// A function of all planes in place: of the channel and where the plane begins.
     fn each_plane(&self, function: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
         let [batch, channels, positions] = self.shape;
-        let mut values = vec![0.0; batch * channels * positions];
+        let mut values = buffers::any(batch * channels * positions);
         values.par_chunks_mut(channels * positions).enumerate().for_each(|(image, planes)| {
             for (channel, plane) in planes.chunks_exact_mut(positions).enumerate() {
                 function(channel, (image * channels + channel) * positions, plane);

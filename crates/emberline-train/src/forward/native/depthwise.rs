@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{Kernel, PARTS, conv::sums_of_channels, sum};
+use super::{Kernel, PARTS, buffers, conv::sums_of_channels, sum};
 
 /// Values that are summed side by side, so that the processor does so at once.
 const LANES: usize = 8;
@@ -89,7 +89,7 @@ impl Depthwise {
         let (positions, filters) = (self.positions(), self.filters());
         let [height, width] = self.padded();
         let taps: Vec<usize> = self.taps().collect();
-        let mut dx = vec![0.0; self.batch * self.channels * self.input_positions()];
+        let mut dx = buffers::any(self.batch * self.channels * self.input_positions());
         dx.par_chunks_mut(self.channels * self.input_positions())
             .zip(dy.par_chunks(filters * positions))
             .for_each(|(dx, dy)| {
@@ -145,7 +145,7 @@ impl Kernel<3> for Depthwise {
         let (positions, filters) = (self.positions(), self.filters());
         let [height, width] = self.padded();
         let taps: Vec<usize> = self.taps().collect();
-        let mut y = vec![0.0; self.batch * filters * positions];
+        let mut y = buffers::any(self.batch * filters * positions);
         y.par_chunks_mut(filters * positions)
             .zip(x.par_chunks(self.channels * self.input_positions()))
             .for_each(|(y, x)| {
