@@ -258,6 +258,11 @@ impl Pass<'_> {
             Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, output),
             Layer::AdaptiveAveragePooling(_) => reshape::adaptive_average(input, output)?,
             Layer::AdaptiveMaxPooling(_) => reshape::adaptive_max(input, output)?,
+            Layer::GlobalAveragePooling(_) if self.forward.device.is_cpu() => {
+                let data = input.data();
+                let kernel = native::Mean { shape: data.dims() };
+                Value::new(native::apply(kernel, [native::Operand::new(data)?]).0, output)
+            }
             Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), output),
             Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), output),
             Layer::Flatten | Layer::Reshape(_) => input.reshaped(output),
@@ -419,6 +424,16 @@ impl Pass<'_> {
         let gamma = if layer.scale { self.weight(node, "gamma") } else { Tensor::ones_like(&mean) };
         let beta = if layer.center { self.weight(node, "beta") } else { Tensor::zeros_like(&mean) };
         let learns = matches!(self.mode, Mode::Training { .. }) && !self.forward.frozen.contains(&node.name);
+        if !learns && self.forward.device.is_cpu() {
+            let factor = gamma / (variance + layer.epsilon as f32).sqrt();
+            let offset = beta - mean * factor.clone();
+            let shape = input.shape().to_vec();
+            let data = input.data();
+            let kernel = native::Affine { shape: data.dims() };
+            let operands =
+                [native::Operand::new(data)?, native::Operand::new(factor)?, native::Operand::new(offset)?];
+            return Ok(Value::new(native::apply(kernel, operands).0, &shape));
+        }
         if !learns {
             return Ok(input.map(|data| module::batch_norm(data, gamma, beta, mean, variance, layer.epsilon)));
         }

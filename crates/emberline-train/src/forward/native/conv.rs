@@ -10,6 +10,7 @@ use super::{
     buffers::Scratch,
     matrix::{Matrix, multiply},
     sum,
+    sums::{of_channels, values},
 };
 
 /// How many values of columns are laid out at a time, and how many columns those are at least and at most.
@@ -345,20 +346,11 @@ impl Kernel<3> for Convolution {
         [
             wanted[0].then(|| self.of_input(kernel, dy)),
             wanted[1].then(|| self.of_kernel(x, dy)),
-            wanted[2].then(|| sums_of_channels(dy, self.filters, self.positions())),
+            wanted[2].then(|| of_channels(self.output_shape(), |plane| values(&dy[plane], |dy| dy))),
         ]
     }
 
     fn output_shape(&self) -> [usize; 3] {
         [self.batch, self.filters, self.positions()]
     }
-}
-
-/// The sum of every channel of `[batch, channels, positions]`.
-pub(super) fn sums_of_channels(values: &[f32], channels: usize, positions: usize) -> Vec<f32> {
-    let of = |channel: usize| {
-        let planes = values.chunks_exact(positions).skip(channel).step_by(channels);
-        planes.map(|plane| f64::from(plane.iter().sum::<f32>())).sum::<f64>() as f32
-    };
-    (0..channels).map(of).collect()
 }

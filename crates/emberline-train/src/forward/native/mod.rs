@@ -3,6 +3,7 @@
 //!
 //! Sums run in an order that sizes alone decide, so results are the same to the bit whatever the number of threads.
 
+mod affine;
 mod batch_norm;
 mod buffers;
 mod conv;
@@ -10,7 +11,9 @@ mod depthwise;
 mod lanes;
 mod matrix;
 mod max_pool;
+mod mean;
 mod rectifier;
+mod sums;
 
 use std::fmt::Debug;
 
@@ -27,7 +30,8 @@ use burn_tensor::{BackendPrimitive, Float, Tensor};
 
 use self::buffers::tensor;
 pub(super) use self::{
-    batch_norm::BatchNorm, conv::Convolution, depthwise::Depthwise, max_pool::MaxPool, rectifier::Rectifier,
+    affine::Affine, batch_norm::BatchNorm, conv::Convolution, depthwise::Depthwise, max_pool::MaxPool,
+    mean::Mean, rectifier::Rectifier,
 };
 pub(crate) use self::{
     buffers::Kept,
