@@ -252,22 +252,7 @@ impl Rule {
                     false => moving.clone() * -1.0,
                 }
             }
-            (Self::RmsProp { rho, momentum, epsilon, centered }, [velocity, rest @ ..]) => {
-                *velocity = blend(velocity, gradient.clone().square(), rho);
-                let mut divisor = velocity.clone();
-                if let (true, Some(average)) = (centered, rest.first_mut()) {
-                    *average = blend(average, gradient.clone(), rho);
-                    divisor = divisor - average.clone().square();
-                }
-                let change = gradient * rate / (divisor + epsilon).sqrt();
-                match rest.get_mut(usize::from(centered)) {
-                    Some(moving) => {
-                        *moving = moving.clone() * momentum + change;
-                        moving.clone()
-                    }
-                    None => change,
-                }
-            }
+            (Self::RmsProp { .. }, slots) => self.rms_prop(slots, gradient, rate),
             (Self::Adam { moments, .. }, [first, second, greatest @ ..]) => {
                 moments.follow(first, second, gradient);
                 let second = match greatest.first_mut() {
@@ -287,17 +272,7 @@ impl Rule {
                 let [power_1, _] = moments.powers(at.number);
                 first.clone() * rate / ((norm.clone() + moments.epsilon) * (1.0 - power_1))
             }
-            (Self::Nadam(moments), [first, second]) => {
-                let now = nadam_momentum(moments.beta_1, at.updates + 1);
-                let next = nadam_momentum(moments.beta_1, at.updates + 2);
-                let (product, product_next) = (at.momentum_product, at.momentum_product * next);
-                moments.follow(first, second, gradient.clone());
-                let [_, power_2] = moments.powers(at.number);
-                let first = first.clone() * (next / (1.0 - product_next))
-                    + gradient * ((1.0 - now) / (1.0 - product));
-                let second = second.clone() / (1.0 - power_2);
-                first * rate / (second.sqrt() + moments.epsilon)
-            }
+            (Self::Nadam(moments), [first, second]) => nadam(moments, first, second, gradient, at),
             (Self::Adagrad { epsilon, .. }, [sum]) => {
                 *sum = sum.clone() + gradient.clone().square();
                 gradient * rate / (sum.clone() + epsilon).sqrt()
@@ -325,6 +300,27 @@ impl Rule {
             }
             // No other number of slots is asked for, and whole tensors are for those that are left.
             (_, _) => gradient * 0.0,
+        }
+    }
+
+    fn rms_prop<N: Number>(&self, slots: &mut [N], gradient: N, rate: f32) -> N {
+        let (Self::RmsProp { rho, momentum, epsilon, centered }, [velocity, rest @ ..]) = (*self, slots)
+        else {
+            return gradient;
+        };
+        *velocity = blend(velocity, gradient.clone().square(), rho);
+        let mut divisor = velocity.clone();
+        if let (true, Some(average)) = (centered, rest.first_mut()) {
+            *average = blend(average, gradient.clone(), rho);
+            divisor = divisor - average.clone().square();
+        }
+        let change = gradient * rate / (divisor + epsilon).sqrt();
+        match rest.get_mut(usize::from(centered)) {
+            Some(moving) => {
+                *moving = moving.clone() * momentum + change;
+                moving.clone()
+            }
+            None => change,
         }
     }
 
@@ -380,6 +376,17 @@ fn blend<N: Number>(average: &N, value: N, rho: f64) -> N {
 
 fn nadam_momentum(beta_1: f64, number: u64) -> f32 {
     beta_1 as f32 * (1.0 - 0.5 * 0.96_f32.powf(number as f32))
+}
+
+fn nadam<N: Number>(moments: Moments, first: &mut N, second: &mut N, gradient: N, at: &At) -> N {
+    let now = nadam_momentum(moments.beta_1, at.updates + 1);
+    let next = nadam_momentum(moments.beta_1, at.updates + 2);
+    let (product, product_next) = (at.momentum_product, at.momentum_product * next);
+    moments.follow(first, second, gradient.clone());
+    let [_, power_2] = moments.powers(at.number);
+    let first = first.clone() * (next / (1.0 - product_next)) + gradient * ((1.0 - now) / (1.0 - product));
+    let second = second.clone() / (1.0 - power_2);
+    first * at.learning_rate / (second.sqrt() + moments.epsilon)
 }
 
 fn lamb(weight: Tensor<1>, step: &mut Step<'_>, moments: Moments) -> Tensor<1> {
