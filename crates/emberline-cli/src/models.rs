@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use emberline::net::{ImageLayout, OnnxOptions};
-use emberline::zoo::{self, Card, ModelStore, WeightsFile};
+use emberline::zoo::{self, Card, Cut, ModelStore, WeightsFile};
 use serde::Serialize;
 use serde_json::json;
 
@@ -238,16 +238,14 @@ async fn export(card: &'static Card, args: ExportArgs, common: Common) -> Result
         "keras" => false,
         _ => bail!("--out: expected a file called .onnx or .keras, found `{}`", args.out.display()),
     };
-    let (card, mut network) = match &args.weights {
-        Some(file) => card.load_file(file)?,
+    let cut = args.layer.map_or(Cut::Last, Cut::Layer);
+    let (card, network) = match &args.weights {
+        Some(file) => card.load_file(file, &cut)?,
         None => {
             network::pull(card).await?;
-            (card, card.load(&ModelStore::open())?)
+            (card, card.load(&ModelStore::open(), &cut)?)
         }
     };
-    if let Some(layer) = &args.layer {
-        network = network.cut(layer)?;
-    }
     let bytes = if to_onnx {
         let options = OnnxOptions { input_layout: ImageLayout::ChannelsFirst };
         network.fold_batch_norms()?.to_onnx(&options)?

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use emberline::ml::{Keras, ModelRequest, ModelSource, Onnx, TensorFlow};
 use emberline::net::{OnnxModel, Runtime, TractRuntime, default_runtime, read_tensors};
-use emberline::zoo::{self, Card, ModelStore, Verification};
+use emberline::zoo::{self, Card, Cut, ModelStore, Verification};
 use serde_json::json;
 
 use crate::progress::Progress;
@@ -81,7 +81,7 @@ async fn of_name(card: &'static Card) -> Result<Verification> {
     }
     network::pull(card).await?;
     let run = move || {
-        let network = card.load(&ModelStore::open())?.fold_batch_norms()?;
+        let network = card.load(&ModelStore::open(), &Cut::Last)?.fold_batch_norms()?;
         Ok(zoo::verify(card, &network, default_runtime().as_ref())?)
     };
     in_background(card.name, run).await
@@ -89,7 +89,7 @@ async fn of_name(card: &'static Card) -> Result<Verification> {
 
 /// A user's weights of a named network: do they all have their place, and is the network the same in two runtimes?
 fn of_weights(card: &'static Card, weights: &Path) -> Result<Verification> {
-    let (card, network) = card.load_file(weights)?;
+    let (card, network) = card.load_file(weights, &Cut::Last)?;
     let [runtime, other] = two_runtimes()?;
     Ok(zoo::verify_weights(card, &network, runtime.as_ref(), other.as_ref())?)
 }
@@ -98,7 +98,7 @@ fn of_file(file: &Path, golden: Option<&Path>) -> Result<Verification> {
     let model = read(file)?;
     match golden {
         Some(golden) => {
-            let golden = read_tensors(golden)?.tensors;
+            let golden = read_tensors(golden)?.read()?;
             Ok(zoo::verify_model(&model, &golden, default_runtime().as_ref())?)
         }
         None => {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions, group::Group};
 
-use crate::{Error, NamedTensors, Result, Tensor};
+use crate::{Error, NamedTensors, Result, StoredTensor, Tensor, source::Source};
 
 /// What a file may ask for. A file that asks for more is refused before anything is allocated for it.
 #[derive(Clone, Debug)]
@@ -50,7 +50,12 @@ pub(crate) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn parse_weights<'a>(bytes: impl Into<Cow<'a, [u8]>>, limits: &Limits) -> Result<NamedTensors> {
-    let root = open(bytes.into(), limits)?;
+    weights(&bytes.into().into_owned().into(), limits)
+}
+
+/// The tensors of a file, found and not yet read.
+pub(crate) fn weights(source: &Source, limits: &Limits) -> Result<NamedTensors> {
+    let root = open(source, limits)?;
     // A whole model has its weights in a group of their own.
     let root = root.group("model_weights").unwrap_or(root);
     let layers = names(&root, "layer_names")?.ok_or_else(|| {
@@ -67,15 +72,15 @@ pub fn parse_weights<'a>(bytes: impl Into<Cow<'a, [u8]>>, limits: &Limits) -> Re
 }
 
 /// A file's outermost group.
-pub(crate) fn open(bytes: Cow<'_, [u8]>, limits: &Limits) -> Result<Group> {
-    check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
+pub(crate) fn open(source: &Source, limits: &Limits) -> Result<Group> {
+    check_limit("file_bytes", limits.file_bytes, source.len())?;
     let number_bytes = usize::try_from(limits.elements.saturating_mul(8)).unwrap_or(usize::MAX);
     let options = OpenOptions::default()
         .with_max_chunk_bytes(CHUNK_BYTES_MAX.min(number_bytes))
         .with_max_read_bytes(number_bytes)
-        .with_max_object_header_bytes(bytes.len())
+        .with_max_object_header_bytes(usize::try_from(source.len()).unwrap_or(usize::MAX))
         .with_chunk_cache_bytes(0);
-    let file = Hdf5File::from_vec_with_options(bytes.into_owned(), options).map_err(damaged)?;
+    let file = Hdf5File::from_storage_with_options(source.storage(), options).map_err(damaged)?;
     file.root_group().map_err(damaged)
 }
 
@@ -132,7 +137,11 @@ impl<'a> Budget<'a> {
         check_limit("members", self.limits.members, self.members)
     }
 
-    pub(crate) fn tensor(&mut self, name: &str, dataset: &Dataset) -> Result<Tensor> {
+    pub(crate) fn tensor(&mut self, name: &str, dataset: Dataset) -> Result<Tensor> {
+        self.stored(name, dataset)?.read()
+    }
+
+    fn stored(&mut self, name: &str, dataset: Dataset) -> Result<StoredTensor> {
         let shape: Option<Vec<usize>> =
             dataset.shape().iter().map(|&size| usize::try_from(size).ok()).collect();
         let shape = shape.filter(|shape| shape.len() <= RANK_MAX);
@@ -141,10 +150,12 @@ impl<'a> Budget<'a> {
         let elements = elements.unwrap_or(usize::MAX);
         self.elements = self.elements.saturating_add(elements as u64);
         check_limit("elements", self.limits.elements, self.elements)?;
-        Tensor::new(
-            shape,
-            numbers(dataset, elements).map_err(|error| problem(format!("tensor `{name}`: {error}")))?,
-        )
+        let (name, whole) = (name.to_owned(), shape.clone());
+        let read = move || {
+            let values = numbers(&dataset, elements);
+            Tensor::new(shape.clone(), values.map_err(|error| problem(format!("tensor `{name}`: {error}")))?)
+        };
+        Ok(StoredTensor::new(whole, read))
     }
 }
 
@@ -175,7 +186,7 @@ impl Reading<'_> {
             };
             let dataset = descend(&group, &parts)?.dataset(name).map_err(damaged)?;
             let name = format!("{layer}/{weight}");
-            let tensor = self.budget.tensor(&name, &dataset)?;
+            let tensor = self.budget.stored(&name, dataset)?;
             if self.weights.layers.last().is_none_or(|last| last != layer) {
                 self.weights.layers.push(layer.to_owned());
             }

@@ -47,13 +47,14 @@ mod onnx;
 mod protobuf;
 pub mod pth;
 mod runtime;
+mod source;
 mod tensor;
 mod tensorflow;
 
 pub use self::{
     digest::Digest,
     error::{Error, Result},
-    file::{NamedTensors, parse_tensors, read_tensors},
+    file::{NamedTensors, StoredTensor, parse_tensors, read_tensors},
     home::{HOME_VARIABLE, home_dir},
     layer::{
         Activation, AdaptivePooling, Attention, BatchNormalization, Bidirectional, CategoryEncoding, Cell,

@@ -108,7 +108,7 @@ pub(crate) fn read<S: DeserializeOwned>(
     if Digest::of(&bytes) != document.sha256 {
         return Err(damaged(&path, format!("expected the SHA-256 {}, found another", document.sha256)));
     }
-    Ok(Some((state, parse_tensors(bytes)?.tensors)))
+    Ok(Some((state, parse_tensors(bytes)?.read()?)))
 }
 
 fn damaged(path: &Path, problem: String) -> Error {

@@ -63,6 +63,17 @@ pub struct Cost {
     pub gflop_per_image: f64,
 }
 
+/// The layer whose output is a network's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// The last one: one probability for each label.
+    Last,
+    /// The [one for features](Card::feature_layer).
+    Features,
+    /// A layer by its name.
+    Layer(String),
+}
+
 impl Cost {
     /// The size of the weights in megabytes, four bytes for each parameter.
     #[must_use]
@@ -93,33 +104,37 @@ impl Card {
     }
 
     /// The network with its weights, which are fetched into the store if they are not there. Batch normalisations are
-    /// as they were trained; fold them before running the network.
-    pub fn load(&self, store: &ModelStore) -> Result<Network> {
-        self.with_tensors(parse_tensors(store.read(&self.weights)?)?)
+    /// as they were trained; fold them before running the network. Weights of layers after the cut are not read.
+    pub fn load(&self, store: &ModelStore, cut: &Cut) -> Result<Network> {
+        self.with_tensors(&read_tensors(store.verified(&self.weights)?)?, cut)
     }
 
     /// The network with weights out of the bytes of a file, in any format that [`parse_tensors`] reads. It must hold
     /// exactly this network's tensors under the names that the files of the card's origin have.
     pub fn load_weights(&self, file: &[u8]) -> Result<Network> {
-        self.with_tensors(parse_tensors(file)?)
+        self.with_tensors(&parse_tensors(file)?, &Cut::Last)
     }
 
     /// The network with weights out of a user's file, and the card that goes with it: this one, or that of the
     /// [variant](Self::variants) whose tensors' names are in the file. Its preprocessing is the one the weights want.
+    /// Weights of layers after the cut are not read.
     ///
     /// Fails when the file is none that [`read_tensors`] reads, and on a tensor that is missing, unknown or of the wrong
     /// shape, which it names with what was expected and what was found.
     ///
     /// ```no_run
-    /// let (card, network) = emberline_zoo::card("ResNet50")?.load_file("resnet50-0676ba61.pth")?;
-    /// assert_eq!(card.origin, emberline_zoo::Origin::PyTorch);
+    /// use emberline_zoo::{Cut, Origin, card};
+    ///
+    /// let (card, network) = card("ResNet50")?.load_file("resnet50-0676ba61.pth", &Cut::Features)?;
+    /// assert_eq!(card.origin, Origin::PyTorch);
+    /// assert_eq!(network.output_shapes(), [[2048]]);
     /// # Ok::<(), emberline_zoo::Error>(())
     /// ```
-    pub fn load_file(&'static self, path: impl AsRef<Path>) -> Result<(&'static Self, Network)> {
-        self.loaded(read_tensors(path)?)
+    pub fn load_file(&'static self, path: impl AsRef<Path>, cut: &Cut) -> Result<(&'static Self, Network)> {
+        self.loaded(&read_tensors(path)?, cut)
     }
 
-    fn loaded(&'static self, tensors: NamedTensors) -> Result<(&'static Self, Network)> {
+    fn loaded(&'static self, tensors: &NamedTensors, cut: &Cut) -> Result<(&'static Self, Network)> {
         let mut best = (self, 0);
         for variant in self.variants() {
             let found = weights::found(&variant.blueprint()?, &tensors.tensors);
@@ -127,7 +142,7 @@ impl Card {
                 best = (variant, found);
             }
         }
-        Ok((best.0, best.0.with_tensors(tensors)?))
+        Ok((best.0, best.0.with_tensors(tensors, cut)?))
     }
 
     /// This card, and those of other origins' networks of the same name: alike in their layers' names, but trained
@@ -137,15 +152,25 @@ impl Card {
         [self].into_iter().chain(others.filter(|card| card.name == self.name && card.origin != self.origin))
     }
 
-    fn with_tensors(&self, tensors: NamedTensors) -> Result<Network> {
-        self.with_tensors_of(self.blueprint()?, tensors)
+    fn with_tensors(&self, tensors: &NamedTensors, cut: &Cut) -> Result<Network> {
+        self.with_tensors_of(&self.blueprint()?, tensors, cut)
     }
 
     /// A blueprint of this card's with weights out of the tensors of a file.
-    pub(crate) fn with_tensors_of(&self, blueprint: Blueprint, tensors: NamedTensors) -> Result<Network> {
-        let weights = weights::weights(&blueprint, tensors)
+    pub(crate) fn with_tensors_of(
+        &self,
+        blueprint: &Blueprint,
+        tensors: &NamedTensors,
+        cut: &Cut,
+    ) -> Result<Network> {
+        let network = match cut {
+            Cut::Last => blueprint.network.clone(),
+            Cut::Features => blueprint.network.cut(self.feature_layer)?,
+            Cut::Layer(layer) => blueprint.network.cut(layer)?,
+        };
+        let weights = weights::weights(blueprint, &network, tensors)
             .map_err(|problem| Error::Weights { network: self.name, problem })?;
-        Ok(blueprint.network.with_weights(weights)?)
+        Ok(network.with_weights(weights)?)
     }
 
     /// Parameters and arithmetic of the whole network.
@@ -193,7 +218,7 @@ mod tests {
         });
         let file = safetensors::serialize(views, None).unwrap();
         let network = card.load_weights(&file)?;
-        assert!(network.weights() == card.with_tensors(tensors.into())?.weights());
+        assert!(network.weights() == card.with_tensors(&tensors.into(), &Cut::Last)?.weights());
         // Where there is no digest, files are told apart by their names.
         let files: Vec<&str> = cards()
             .iter()
@@ -210,14 +235,16 @@ mod tests {
         let first = card("DenseNet121")?;
         for variant in first.variants() {
             let tensors = formula::tensors(&variant.blueprint()?, 1.0)?;
-            let (found, network) = first.loaded(tensors.into())?;
+            let (found, network) = first.loaded(&tensors.into(), &Cut::Last)?;
             assert_eq!(
                 (found.origin, found.preprocessing.mean),
                 (variant.origin, variant.preprocessing.mean)
             );
             assert!(network.has_weights());
         }
-        let Err(error) = first.loaded(NamedTensors::default()) else { panic!("nothing made a network") };
+        let Err(error) = first.loaded(&NamedTensors::default(), &Cut::Last) else {
+            panic!("nothing made a network")
+        };
         let expected = "DenseNet121: the weights have no tensor `bn/beta`, which layer `bn` needs";
         assert_eq!(error.to_string(), expected);
         Ok(())

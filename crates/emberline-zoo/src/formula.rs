@@ -92,7 +92,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Card, cards, weights};
+    use crate::{Card, Cut, cards, weights};
 
     /// Files that the origins themselves wrote, with the formula's weights in networks of full size:
     /// `zoo_formula.py keras --files DIR` and the like.
@@ -108,11 +108,15 @@ mod tests {
                     continue;
                 }
                 let first = cards().iter().find(|first| first.name == card.name).unwrap();
-                let (found, network) = first.load_file(&path).unwrap();
+                let (found, network) = first.load_file(&path, &Cut::Last).unwrap();
                 assert_eq!(found.origin, card.origin);
                 let blueprint = card.blueprint_of(card.preprocessing.width).unwrap();
-                let expected =
-                    weights::weights(&blueprint, tensors(&blueprint, 1.0).unwrap().into()).unwrap();
+                let expected = weights::weights(
+                    &blueprint,
+                    &blueprint.network,
+                    &tensors(&blueprint, 1.0).unwrap().into(),
+                )
+                .unwrap();
                 assert_eq!(network.weights().len(), expected.len());
                 for (name, tensor) in network.weights() {
                     assert!(**tensor == expected[name], "{}: {name}", path.display());

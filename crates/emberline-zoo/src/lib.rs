@@ -33,7 +33,7 @@ mod weights;
 use emberline_net::Network;
 
 pub use self::{
-    card::{Card, Cost, Top1, card, cards},
+    card::{Card, Cost, Cut, Top1, card, cards},
     error::{Error, Result},
     family::Origin,
     labels::{Label, imagenet_labels},
@@ -55,5 +55,5 @@ pub use self::{
 /// # Ok::<(), emberline_zoo::Error>(())
 /// ```
 pub fn load(name: &str, store: &ModelStore) -> Result<Network> {
-    card(name)?.load(store)
+    card(name)?.load(store, &Cut::Last)
 }

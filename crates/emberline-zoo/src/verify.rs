@@ -12,7 +12,7 @@ use emberline_image::{Channels, Image, Layout, Preprocessing};
 use emberline_net::{ImageLayout, Network, OnnxOptions, PrepareOptions, Runtime, Tensor};
 use serde::Deserialize;
 
-use crate::{Card, Error, Result, formula};
+use crate::{Card, Cut, Error, Result, formula};
 
 /// The difference allowed where both sides start from the same pixels: they add the same numbers in another order.
 pub(crate) const SAME_PIXELS_TOLERANCE: f64 = 1e-4;
@@ -73,10 +73,10 @@ impl Verification {
 ///
 /// ```no_run
 /// use emberline_net::default_runtime;
-/// use emberline_zoo::{ModelStore, card, verify};
+/// use emberline_zoo::{Cut, ModelStore, card, verify};
 ///
 /// let card = card("EfficientNetLite0")?;
-/// let network = card.load(&ModelStore::open())?.fold_batch_norms()?;
+/// let network = card.load(&ModelStore::open(), &Cut::Last)?.fold_batch_norms()?;
 /// assert!(verify(card, &network, default_runtime().as_ref())?.passed());
 /// # Ok::<(), emberline_zoo::Error>(())
 /// ```
@@ -114,7 +114,7 @@ pub fn verify_graph(card: &Card, runtime: &dyn Runtime) -> Result<Option<Verific
 /// ```no_run
 /// use emberline_net::{TractRuntime, default_runtime};
 ///
-/// let (card, network) = emberline_zoo::card("ResNet50")?.load_file("mine.safetensors")?;
+/// let (card, network) = emberline_zoo::card("ResNet50")?.load_file("mine.safetensors", &emberline_zoo::Cut::Last)?;
 /// let verification = emberline_zoo::verify_weights(card, &network, default_runtime().as_ref(), &TractRuntime)?;
 /// assert!(verification.passed());
 /// # Ok::<(), emberline_zoo::Error>(())
@@ -170,7 +170,7 @@ fn with_formula(
 ) -> Result<Verification> {
     let blueprint = card.blueprint_of(formula.side)?;
     let tensors = formula::tensors(&blueprint, formula.gain)?;
-    let network = card.with_tensors_of(blueprint, tensors.into())?.fold_batch_norms()?;
+    let network = card.with_tensors_of(&blueprint, &tensors.into(), &Cut::Last)?.fold_batch_norms()?;
     let preprocessing =
         Preprocessing { width: formula.side, height: formula.side, ..card.preprocessing.clone() };
     compare(card, &preprocessing, &network, golden, runtime)
@@ -385,7 +385,7 @@ mod tests {
             let card = crate::card(name)?;
             let blueprint = card.blueprint_of(64)?;
             let tensors = formula::tensors(&blueprint, 1.0)?;
-            let network = card.with_tensors_of(blueprint, tensors.into())?;
+            let network = card.with_tensors_of(&blueprint, &tensors.into(), &Cut::Last)?;
             let layers: Vec<&str> = network.layer_names().collect();
             let onnx = network.cut_all(&layers)?.to_onnx(&OnnxOptions::default())?;
             let prepared = emberline_net::default_runtime().prepare(&onnx, &PrepareOptions::default())?;
@@ -407,7 +407,7 @@ mod tests {
             let card = crate::card(name)?;
             let blueprint = card.blueprint_of(64)?;
             let tensors = formula::tensors(&blueprint, 1.0)?;
-            let network = card.with_tensors_of(blueprint, tensors.into())?;
+            let network = card.with_tensors_of(&blueprint, &tensors.into(), &Cut::Last)?;
             let values = (0..64 * 64 * 3).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
             let image = Tensor::new(vec![1, 3, 64, 64], values)?;
             let options = OnnxOptions { input_layout: ImageLayout::ChannelsFirst };

@@ -4,9 +4,12 @@
 //! Keras' files name a tensor `layer/kernel` and lay it out as networks here do. PyTorch's name it `module.weight`, and
 //! keep a convolution's kernel as `[out, in / groups, height, width]` and a dense layer's as `[out, in]`.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
-use emberline_net::{Layer, NamedTensors, Network, Tensor};
+use emberline_net::{Layer, NamedTensors, Network, StoredTensor, Tensor};
 
 use crate::family::{Blueprint, Origin, Place};
 
@@ -153,13 +156,14 @@ fn attention(kind: &str, shape: &[usize], module: &str) -> Taken {
     Taken { name: format!("{module}.in_proj_{suffix}"), shape: stacked, origin, steps }
 }
 
-/// The weights of a blueprint out of the tensors of a file, which must hold nothing else. On failure says which tensor is
-/// missing, unknown or of the wrong shape.
+/// The weights of a blueprint's network, or of a part of it, out of the tensors of a file, which must hold those of the whole
+/// and nothing else. On failure says which tensor is missing, unknown or of the wrong shape.
 pub(crate) fn weights(
     blueprint: &Blueprint,
-    state: NamedTensors,
+    part: &Network,
+    state: &NamedTensors,
 ) -> Result<BTreeMap<String, Tensor>, String> {
-    let mut state = renamed(blueprint, state);
+    let state = renamed(blueprint, state);
     let missing = |(weight, taken): (&String, &Taken)| {
         let layer = weight.rsplit_once('/').map_or(weight.as_str(), |(layer, _)| layer);
         let problem = || format!("the weights have no tensor `{}`, which layer `{layer}` needs", taken.name);
@@ -168,35 +172,31 @@ pub(crate) fn weights(
     if let Some(problem) = blueprint.taken.iter().find_map(missing) {
         return Err(problem);
     }
-    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
-    for taken in blueprint.taken.values() {
-        *uses.entry(&taken.name).or_default() += 1;
+    let names: BTreeSet<&str> = blueprint.taken.values().map(|taken| taken.name.as_str()).collect();
+    let is_known =
+        |name: &str| names.contains(name) || COUNTERS.iter().any(|counter| name.ends_with(counter));
+    if let Some(name) = state.keys().find(|name| !is_known(name)) {
+        return Err(format!("the weights have a tensor `{name}` that no layer takes"));
     }
+    let needed = part.weight_shapes();
     let mut weights = BTreeMap::new();
-    for (weight, taken) in &blueprint.taken {
-        let Taken { name, shape, steps, .. } = taken;
-        let left = uses.entry(name).or_default();
-        *left -= 1;
-        // Large networks would else be there twice.
-        let tensor = if *left == 0 { state.remove(name) } else { state.get(name).cloned() };
-        let Some(tensor) = tensor else { continue };
+    for (weight, Taken { name, shape, steps, .. }) in &blueprint.taken {
+        let Some(tensor) = state.get(name) else { continue };
         if tensor.shape() != shape {
             return Err(format!("tensor `{name}`: expected shape {shape:?}, found {:?}", tensor.shape()));
         }
-        let tensor = steps
-            .iter()
-            .try_fold(tensor, |tensor, step| step.apply(tensor))
-            .map_err(|error| format!("tensor `{name}`: {error}"))?;
-        weights.insert(weight.clone(), tensor);
+        if needed.contains_key(weight) {
+            let read =
+                tensor.read().and_then(|read| steps.iter().try_fold(read, |read, step| step.apply(read)));
+            let tensor = read.map_err(|error| format!("tensor `{name}`: {error}"))?;
+            weights.insert(weight.clone(), tensor);
+        }
     }
-    match state.keys().find(|name| !COUNTERS.iter().any(|counter| name.ends_with(counter))) {
-        Some(name) => Err(format!("the weights have a tensor `{name}` that no layer takes")),
-        None => Ok(weights),
-    }
+    Ok(weights)
 }
 
 /// How many of a blueprint's tensors are in a file, by name.
-pub(crate) fn found(blueprint: &Blueprint, state: &BTreeMap<String, Tensor>) -> usize {
+pub(crate) fn found(blueprint: &Blueprint, state: &BTreeMap<String, StoredTensor>) -> usize {
     blueprint.taken.values().filter(|taken| state.contains_key(&taken.name)).count()
 }
 
@@ -221,12 +221,12 @@ impl Step {
 /// by names: layers that the network has not got are taken, in the file's order, for those that the file has not got.
 /// torchvision named DenseNet's parts `norm.1` before PyTorch forbade dots in names of modules, and the two dense layers
 /// of a transformer's block `mlp.linear_1` and `mlp.linear_2`.
-fn renamed(blueprint: &Blueprint, state: NamedTensors) -> BTreeMap<String, Tensor> {
+fn renamed<'a>(blueprint: &Blueprint, state: &'a NamedTensors) -> BTreeMap<String, &'a StoredTensor> {
     let mut names = renumbered(blueprint, &state.tensors);
     names.extend(left_over(blueprint, &state.layers, &names));
-    let rename = |name: String| {
+    let rename = |name: &str| {
         if let Some((layer, weight)) = name.rsplit_once('/') {
-            return names.get(layer).map_or(name.clone(), |layer| format!("{layer}/{weight}"));
+            return names.get(layer).map_or(name.to_owned(), |layer| format!("{layer}/{weight}"));
         }
         let mut name = name.replace(".mlp.linear_1.", ".mlp.0.").replace(".mlp.linear_2.", ".mlp.3.");
         if name.contains(".denselayer") {
@@ -236,7 +236,7 @@ fn renamed(blueprint: &Blueprint, state: NamedTensors) -> BTreeMap<String, Tenso
         }
         name
     };
-    state.tensors.into_iter().map(|(name, tensor)| (rename(name), tensor)).collect()
+    state.tensors.iter().map(|(name, tensor)| (rename(name), tensor)).collect()
 }
 
 /// For layers of the file that the network has not got under their names, those of the network that the file has not got:
@@ -270,7 +270,7 @@ fn left_over(
 }
 
 /// For layers that Keras named by number in the file, the name that a new session gives them.
-fn renumbered(blueprint: &Blueprint, state: &BTreeMap<String, Tensor>) -> BTreeMap<String, String> {
+fn renumbered(blueprint: &Blueprint, state: &BTreeMap<String, StoredTensor>) -> BTreeMap<String, String> {
     let mut found: BTreeMap<&str, BTreeMap<usize, &str>> = BTreeMap::new();
     for layer in state.keys().filter_map(|name| Some(name.rsplit_once('/')?.0)) {
         let (kind, number) = match layer.rsplit_once('_') {
@@ -315,7 +315,10 @@ mod tests {
         let check = |change: &dyn Fn(&mut State), expected: &str| {
             let mut tensors = tensors.clone();
             change(&mut tensors);
-            assert_eq!(weights(&blueprint, tensors.into()).map(|_| ()), Err(expected.to_owned()));
+            assert_eq!(
+                weights(&blueprint, &blueprint.network, &tensors.into()).map(|_| ()),
+                Err(expected.to_owned())
+            );
         };
         check(
             &|tensors| drop(tensors.remove("layer2.0.bn1.running_var")),
@@ -331,14 +334,16 @@ mod tests {
         );
         let mut counted = tensors.clone();
         counted.insert("bn1.num_batches_tracked".into(), Tensor::zeros(vec![]).unwrap());
-        assert!(weights(&blueprint, counted.into()).is_ok());
+        assert!(weights(&blueprint, &blueprint.network, &counted.into()).is_ok());
     }
 
     #[test]
     fn numbers_that_keras_gave_are_counted_from_where_they_begin() {
         let check = |found: &[&str], expected: &[(&str, &str)]| {
-            let state =
-                found.iter().map(|name| ((*name).to_owned(), Tensor::zeros(vec![0]).unwrap())).collect();
+            let state = found
+                .iter()
+                .map(|name| ((*name).to_owned(), Tensor::zeros(vec![0]).unwrap().into()))
+                .collect();
             let expected = expected.iter().map(|&(a, b)| (a.to_owned(), b.to_owned())).collect();
             assert_eq!(renumbered(&blueprint("Xception", 71), &state), expected);
         };
@@ -350,13 +355,14 @@ mod tests {
     #[test]
     fn names_of_old_files_are_understood() {
         let check = |network: &str, side, old: &str, new: &str| {
-            let state = BTreeMap::from([(old.to_owned(), Tensor::zeros(vec![0]).unwrap())]);
-            assert!(renamed(&blueprint(network, side), state.into()).contains_key(new), "{old}");
+            let state = BTreeMap::from([(old.to_owned(), Tensor::zeros(vec![0]).unwrap())]).into();
+            assert!(renamed(&blueprint(network, side), &state).contains_key(new), "{old}");
         };
         let layer = "features.denseblock1.denselayer2";
         let dense = crate::cards::SECOND_ORIGINS.iter().find(|card| card.name == "DenseNet121").unwrap();
-        let state = BTreeMap::from([(format!("{layer}.norm.1.weight"), Tensor::zeros(vec![0]).unwrap())]);
-        let state = renamed(&dense.blueprint_of(32).unwrap(), state.into());
+        let state =
+            BTreeMap::from([(format!("{layer}.norm.1.weight"), Tensor::zeros(vec![0]).unwrap())]).into();
+        let state = renamed(&dense.blueprint_of(32).unwrap(), &state);
         assert!(state.contains_key(&format!("{layer}.norm1.weight")));
         let layer = "encoder.layers.encoder_layer_7.mlp";
         check("ViTB16", 32, &format!("{layer}.linear_1.bias"), &format!("{layer}.0.bias"));
@@ -376,7 +382,7 @@ mod tests {
             layers.iter().enumerate().map(|(i, &layer)| (layer, name(i, layer))).collect();
         let rename = |(path, tensor): (String, Tensor)| {
             let (layer, weight) = path.rsplit_once('/').unwrap();
-            (format!("{}/{weight}", names[layer]), tensor)
+            (format!("{}/{weight}", names[layer]), tensor.into())
         };
         let layers = layers.iter().map(|layer| names[layer].clone()).collect();
         NamedTensors { tensors: tensors.into_iter().map(rename).collect(), layers }
@@ -387,8 +393,10 @@ mod tests {
     fn layers_that_keras_renamed_are_taken_in_their_order() {
         let check = |network: &str, name: &dyn Fn(usize, &str) -> String| {
             let blueprint = blueprint(network, 64);
-            let expected = weights(&blueprint, formula::tensors(&blueprint, 1.0).unwrap().into()).unwrap();
-            let found = weights(&blueprint, with_other_names(&blueprint, name)).unwrap();
+            let expected =
+                weights(&blueprint, &blueprint.network, &formula::tensors(&blueprint, 1.0).unwrap().into())
+                    .unwrap();
+            let found = weights(&blueprint, &blueprint.network, &with_other_names(&blueprint, name)).unwrap();
             assert!(found == expected, "{network}");
         };
         check("MobileNetV2", &|_, layer| layer.replace("predictions", "Logits"));
@@ -399,6 +407,6 @@ mod tests {
         short.layers.retain(|layer| layer != "Conv1");
         short.tensors.remove("Conv1/kernel");
         let error = "the weights have no tensor `Conv1/kernel`, which layer `Conv1` needs";
-        assert_eq!(weights(&blueprint, short).map(|_| ()), Err(error.to_owned()));
+        assert_eq!(weights(&blueprint, &blueprint.network, &short).map(|_| ()), Err(error.to_owned()));
     }
 }

@@ -225,7 +225,7 @@ fn model_files_are_verified() -> Result<()> {
 
     let network = keras::read_model(fixtures.join("keras/sequential.keras"), &Default::default())?.network;
     place.write("model.onnx", &network.to_onnx(&OnnxOptions::default())?)?;
-    let values = emberline::net::read_tensors(fixtures.join("keras/values.safetensors"))?.tensors;
+    let values = emberline::net::read_tensors(fixtures.join("keras/values.safetensors"))?.read()?;
     let (input, output) = (&values["sequential.keras/input_0"], &values["sequential.keras/output_0"]);
     let bytes = |tensor: &emberline::net::Tensor| -> Vec<u8> {
         tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect()

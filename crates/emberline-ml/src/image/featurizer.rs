@@ -5,8 +5,9 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Schema;
 use emberline_table::Step;
 use emberline_table::functions::NetworkFunction;
+use emberline_zoo::Cut;
 
-use super::network::{self, BATCH_SIZE, COLUMNS, Cut, MODEL_FILE, MODEL_NAME, SCALE_HINT, Setting};
+use super::network::{self, BATCH_SIZE, COLUMNS, MODEL_FILE, MODEL_NAME, SCALE_HINT, Setting};
 use crate::error::Result;
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamMap, ParamSpec, ParamValue, Params, setters};
 use crate::persistence::{StageReader, StageWriter};

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use emberline_net::{ImageLayout, OnnxOptions, Pooling, default_runtime};
 use emberline_table::functions::NetworkFunction;
 use emberline_table::{Blob, FeatureCache};
-use emberline_zoo::{Card, ModelStore};
+use emberline_zoo::{Card, Cut, ModelStore};
 
 use crate::error::{MlError, Result};
 use crate::params::shared::{ERROR_COL, INPUT_COL, OUTPUT_COL};
@@ -65,17 +65,6 @@ pub(crate) struct WeightsFile {
     path: String,
     bytes: u64,
     modified: Option<SystemTime>,
-}
-
-/// The layer whose output is the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Cut {
-    /// The network's last one.
-    Last,
-    /// The one that the card names for features.
-    Features,
-    /// A layer by its name.
-    Layer(String),
 }
 
 impl Setting {
@@ -150,14 +139,9 @@ pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Res
 
 fn build(setting: &Setting, card: &'static Card, uid: &str) -> Result<NetworkFunction> {
     let (card, mut network) = match &setting.file {
-        Some(file) => card.load_file(&file.path)?,
-        None => (card, card.load(&ModelStore::open())?),
+        Some(file) => card.load_file(&file.path, &setting.cut)?,
+        None => (card, card.load(&ModelStore::open(), &setting.cut)?),
     };
-    match &setting.cut {
-        Cut::Last => {}
-        Cut::Features => network = network.cut(card.feature_layer)?,
-        Cut::Layer(layer) => network = network.cut(layer)?,
-    }
     if let Some(pooling) = setting.pooling {
         network = network.pooled(pooling_of(pooling))?;
     }

@@ -6,7 +6,7 @@ use emberline_net::keras;
 use emberline_net::{Activation, Dense, Network, Node, Pooling, Tensor};
 use emberline_table::functions::ImageTensor;
 use emberline_train::{Constraint, LayerOptions, Regularizer, copy_weights, initialized};
-use emberline_zoo::{Card, ModelStore};
+use emberline_zoo::{Card, Cut, ModelStore};
 use serde_json::Value;
 
 use super::labels::{Expected, Targets};
@@ -77,10 +77,10 @@ impl Start {
             }
         }
         let (card, network) = match file {
-            Some(file) => card.load_file(file)?,
-            None => (card, card.load(&ModelStore::open())?),
+            Some(file) => card.load_file(file, &Cut::Features)?,
+            None => (card, card.load(&ModelStore::open(), &Cut::Features)?),
         };
-        let network = network.cut(card.feature_layer)?.pooled(Pooling::Avg)?;
+        let network = network.pooled(Pooling::Avg)?;
         let mut preprocessing = card.preprocessing.clone();
         if let Some(rule) = params.text_if_defined("scaleHint")? {
             preprocessing.resize = rule
@@ -136,7 +136,7 @@ impl Start {
             let (origin, theirs) = place_of(params, place)?;
             if !others.contains_key(origin) {
                 let other = match emberline_zoo::card(origin) {
-                    Ok(card) => card.load(&ModelStore::open())?,
+                    Ok(card) => card.load(&ModelStore::open(), &Cut::Last)?,
                     Err(_) => read_keras(origin)?.network,
                 };
                 others.insert(origin, other);

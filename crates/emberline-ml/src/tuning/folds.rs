@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StructArray,
+};
 use datafusion::arrow::compute::{cast, filter_record_batch};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::arrow::row::{RowConverter, SortField};
@@ -15,7 +17,8 @@ use emberline_table::Digest;
 use crate::error::{MlError, Result};
 use crate::stage::missing;
 
-/// The column that says where a row came from. Moving a folder must not change its folds, so it has no part in them.
+/// The column, or the part of an image, that says where a row came from. Moving a folder must not change its folds, so it has no
+/// part in them.
 const ORIGIN: &str = "origin";
 /// The column of a table's folds.
 pub(crate) const FOLD: &str = "__fold";
@@ -299,6 +302,18 @@ fn column_of<'a>(uid: &str, param: &str, batch: &'a RecordBatch, column: &str) -
     batch.column_by_name(column).ok_or_else(|| missing(uid, param, column, &batch.schema()))
 }
 
+/// A column without what it says of where its images came from.
+fn placeless(column: &ArrayRef) -> Result<ArrayRef> {
+    let Some(image) = column.as_struct_opt().filter(|image| image.column_by_name(ORIGIN).is_some()) else {
+        return Ok(Arc::clone(column));
+    };
+    let kept = image.fields().iter().zip(image.columns()).filter(|(field, _)| field.name() != ORIGIN);
+    let (fields, columns): (Vec<_>, Vec<_>) =
+        kept.map(|(field, own)| (Arc::clone(field), Arc::clone(own))).unzip();
+    let nulls = image.nulls().cloned();
+    Ok(Arc::new(StructArray::try_new_with_length(fields.into(), columns, nulls, image.len())?))
+}
+
 /// The bytes of some columns, row by row: equal for equal rows.
 fn encoded(batch: &RecordBatch, wanted: impl Fn(&str) -> bool) -> Result<Vec<Vec<u8>>> {
     let schema = batch.schema();
@@ -306,8 +321,8 @@ fn encoded(batch: &RecordBatch, wanted: impl Fn(&str) -> bool) -> Result<Vec<Vec
     if chosen.is_empty() {
         return Ok(vec![Vec::new(); batch.num_rows()]);
     }
-    let fields = chosen.iter().map(|i| SortField::new(schema.field(*i).data_type().clone())).collect();
-    let columns: Vec<ArrayRef> = chosen.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+    let columns = chosen.iter().map(|i| placeless(batch.column(*i))).collect::<Result<Vec<_>>>()?;
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     let rows = RowConverter::new(fields)?.convert_columns(&columns)?;
     Ok(rows.iter().map(|row| row.as_ref().to_vec()).collect())
 }

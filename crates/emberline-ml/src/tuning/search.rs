@@ -6,11 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;
-use datafusion::prelude::SessionContext;
 use emberline_table::Digest;
 use futures::StreamExt;
 
@@ -444,13 +442,7 @@ async fn held_out(folds: &Folds, jobs: &[FoldJob]) -> Result<BTreeMap<usize, Dat
     let mut held_out = BTreeMap::new();
     for job in jobs {
         if let Entry::Vacant(entry) = held_out.entry(job.fold) {
-            let table = folds.validation(job.fold)?;
-            let (schema, (state, _)) = (Arc::clone(table.schema().inner()), table.clone().into_parts());
-            let mut rows = table.collect().await?;
-            if rows.is_empty() {
-                rows.push(RecordBatch::new_empty(schema));
-            }
-            entry.insert(SessionContext::new_with_state(state).read_batches(rows)?);
+            entry.insert(folds.validation(job.fold)?.cache().await?);
         }
     }
     Ok(held_out)

@@ -14,6 +14,8 @@ use emberline_table::datafusion::prelude::{Partitioning, col, ident, lit};
 use emberline_table::{Session, Step, evaluate};
 use futures::future::BoxFuture;
 
+use crate::pictures;
+
 async fn rows() -> Result<DataFrame> {
     let query = "SELECT arrow_cast([x, noise], 'FixedSizeList(2 x Float64)') AS features,
                  CASE WHEN x + noise / 3 > 0.6 THEN 1.0 ELSE 0.0 END AS label
@@ -41,6 +43,29 @@ async fn splits_are_stratified_and_do_not_depend_on_order() -> Result<()> {
     assert_eq!(text(one.test).await?, text(other.test.clone()).await?);
     let reseeded = split(&rows, 0.25, 8, Some("label")).await?;
     assert_ne!(text(reseeded.test).await?, text(other.test).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_that_moves_is_split_as_before() -> Result<()> {
+    let session = Session::new();
+    let held_out = async || -> Result<(Vec<String>, String)> {
+        let root = tempfile::tempdir()?;
+        pictures::folder(root.path(), 12)?;
+        let table = pictures::images(&session, root.path()).await?;
+        let test = split(&table, 0.25, 3, None).await?.test;
+        let names = test.select_exprs(&["image['origin']"])?.collect().await?;
+        let place = root.path().display().to_string();
+        let names = emberline_table::arrow::util::pretty::pretty_format_batches(&names)?.to_string();
+        let mut names: Vec<String> =
+            names.lines().filter_map(|line| Some(line.split_once(&place)?.1.into())).collect();
+        names.sort();
+        Ok((names, place))
+    };
+    let (here, there) = (held_out().await?, held_out().await?);
+    assert_ne!(here.1, there.1);
+    assert!(!here.0.is_empty());
+    assert_eq!(here.0, there.0);
     Ok(())
 }
 

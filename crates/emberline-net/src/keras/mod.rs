@@ -158,7 +158,7 @@ fn parse_archive(bytes: &[u8], options: &Options) -> Result<Model> {
     let version = metadata.get("keras_version").and_then(Value::as_str).unwrap_or("3").to_owned();
     let name = model_name(&description);
     let graph = graph::read(&name, &description, major(&version).max(2), options)?;
-    let root = h5::open(parts.weights.into(), &options.limits.weights)?;
+    let root = h5::open(&parts.weights.into(), &options.limits.weights)?;
     let weights = weights::of_archive(&name, &graph.layers, &root, &options.limits.weights)?;
     let training =
         description.get("compile_config").and_then(|config| training(config, config.get("optimizer")));
@@ -166,7 +166,7 @@ fn parse_archive(bytes: &[u8], options: &Options) -> Result<Model> {
 }
 
 fn parse_h5(bytes: Cow<'_, [u8]>, options: &Options) -> Result<Model> {
-    let root = h5::open(bytes, &options.limits.weights)?;
+    let root = h5::open(&bytes.into_owned().into(), &options.limits.weights)?;
     let description = h5::text(&root, "model_config")?.ok_or_else(|| {
         problem(
             "the HDF5 file has weights alone and no description of the model; build the model's network first and use \
@@ -199,7 +199,7 @@ impl Network {
     /// differs.
     pub fn with_keras_weights<'a>(self, bytes: impl Into<Cow<'a, [u8]>>, options: &Options) -> Result<Self> {
         let limits = &options.limits.weights;
-        let root = h5::open(bytes.into(), limits)?;
+        let root = h5::open(&bytes.into().into_owned().into(), limits)?;
         let group = root.group("model_weights").unwrap_or_else(|_| root.clone());
         let origin = Origin::of(&[&group, &root], options)?;
         let weights = weights::alone(&self, &group, &origin, limits)?;

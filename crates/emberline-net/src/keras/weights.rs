@@ -43,7 +43,7 @@ pub(super) fn of_archive(
             let dataset = group_at(root, &path).map_err(missing)?;
             let dataset =
                 dataset.dataset(&number.to_string()).map_err(|error| missing(h5::damaged(error)))?;
-            let tensor = budget.tensor(&variable.weight, &dataset)?;
+            let tensor = budget.tensor(&variable.weight, dataset)?;
             weights.insert(variable.weight.clone(), variable.adapt(network, tensor, layer, None)?);
             *number += 1;
         }
@@ -114,7 +114,7 @@ fn arrays(root: &Group, layer: &str, budget: &mut Budget<'_>) -> Result<Vec<Tens
         let mut parts: Vec<&str> = path.split('/').collect();
         let name = parts.pop().unwrap_or_default();
         let dataset = h5::descend(&group, &parts)?.dataset(name).map_err(h5::damaged)?;
-        budget.tensor(path, &dataset)
+        budget.tensor(path, dataset)
     };
     paths.iter().map(tensor).collect()
 }
@@ -362,7 +362,7 @@ fn numbered_arrays(
         for number in 0.. {
             let Ok(dataset) = vars.dataset(&number.to_string()) else { break };
             budget.members(1)?;
-            arrays.push(budget.tensor(name, &dataset)?);
+            arrays.push(budget.tensor(name, dataset)?);
         }
     }
     // A cell in a layer in a wrapper is the deepest there is.

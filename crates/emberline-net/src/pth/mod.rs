@@ -14,7 +14,7 @@ mod zipped;
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::{Error, Result, Tensor};
+use crate::{Error, Result, StoredTensor, Tensor, source::Source};
 
 /// What a file may ask for. A file that asks for more is refused before anything is allocated for it.
 #[derive(Clone, Debug)]
@@ -49,22 +49,28 @@ impl Default for Limits {
 /// # Ok::<(), emberline_net::Error>(())
 /// ```
 pub fn read_state_dict(path: impl AsRef<Path>, limits: &Limits) -> Result<BTreeMap<String, Tensor>> {
-    let path = path.as_ref();
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(io)?.len();
-    check_limit("file_bytes", limits.file_bytes, length)?;
-    parse_state_dict(&std::fs::read(path).map_err(io)?, limits)
+    read(&Source::open(path.as_ref())?, limits)
 }
 
-/// [`read_state_dict`] of a file's bytes.
+/// [`read_state_dict`] of a file's bytes, which are copied.
 pub fn parse_state_dict(bytes: &[u8], limits: &Limits) -> Result<BTreeMap<String, Tensor>> {
-    check_limit("file_bytes", limits.file_bytes, bytes.len() as u64)?;
-    let container = container::open(bytes, limits)?;
+    read(&bytes.to_vec().into(), limits)
+}
+
+fn read(source: &Source, limits: &Limits) -> Result<BTreeMap<String, Tensor>> {
+    stored(source, limits)?.into_iter().map(|(name, tensor)| Ok((name, tensor.read()?))).collect()
+}
+
+/// The tensors of a file, found and not yet read.
+pub(crate) fn stored(source: &Source, limits: &Limits) -> Result<BTreeMap<String, StoredTensor>> {
+    check_limit("file_bytes", limits.file_bytes, source.len())?;
+    let container = container::open(source, limits)?;
     let tensors = state::tensors(&container.object)?;
     check_limit("tensors", limits.tensors, tensors.len() as u64)?;
     let elements = tensors.values().try_fold(0_u64, |sum, tensor| sum.checked_add(tensor.len()?));
     check_limit("elements", limits.elements, elements.unwrap_or(u64::MAX))?;
-    tensors.into_iter().map(|(name, tensor)| Ok((name, storage::read(&container, tensor)?))).collect()
+    let stored = |tensor| storage::stored(source, &container, tensor);
+    tensors.into_iter().map(|(name, tensor)| Ok((name, stored(tensor)?))).collect()
 }
 
 fn check_limit(limit: &'static str, allowed: u64, asked: u64) -> Result<()> {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
     Limits, check_limit, damaged,
-    storage::{Element, Storage, StoredTensor},
+    storage::{Element, PickledTensor, Storage},
 };
 use crate::Result;
 
@@ -44,7 +44,7 @@ pub(super) enum Object {
     Dict(Vec<(Value, Value)>),
     Tuple(Vec<Value>),
     Storage(Storage),
-    Tensor(StoredTensor),
+    Tensor(PickledTensor),
 }
 
 /// What a program has made.
@@ -238,7 +238,7 @@ impl<'a> Machine<'a> {
                 let Some(Object::Storage(storage)) = self.object(storage) else {
                     return Err(damaged("a tensor is made from what is not a storage"));
                 };
-                let tensor = StoredTensor {
+                let tensor = PickledTensor {
                     storage: storage.clone(),
                     offset: size(offset)?,
                     shape: self.sizes(shape)?,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     damaged,
     pickle::{Object, Pickle, Value},
-    storage::StoredTensor,
+    storage::PickledTensor,
 };
 use crate::Result;
 
@@ -13,7 +13,7 @@ use crate::Result;
 const DEPTH_MAX: usize = 8;
 
 /// The tensors of a dictionary and of the dictionaries in it, by their names joined by a dot. Other values are left out.
-pub(super) fn tensors(pickle: &Pickle) -> Result<BTreeMap<String, &StoredTensor>> {
+pub(super) fn tensors(pickle: &Pickle) -> Result<BTreeMap<String, &PickledTensor>> {
     if !matches!(pickle.object(&pickle.root), Some(Object::Dict(_))) {
         return Err(damaged(
             "it holds no dictionary; save the state dict: torch.save(model.state_dict(), path)",
@@ -30,7 +30,7 @@ fn collect<'a>(
     name: &str,
     seen: &mut BTreeSet<usize>,
     depth: usize,
-    found: &mut BTreeMap<String, &'a StoredTensor>,
+    found: &mut BTreeMap<String, &'a PickledTensor>,
 ) -> Result<()> {
     match pickle.object(value) {
         // As in Python, the last of several entries of one name stays.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use half::{bf16, f16};
 
 use super::{container::Container, damaged};
-use crate::{Result, Tensor};
+use crate::{Result, StoredTensor, Tensor, source::Source};
 
 /// More axes than any network's weights have; PyTorch's own limit is 64.
 const AXES_MAX: usize = 16;
@@ -86,14 +86,14 @@ pub(super) struct Storage {
 
 /// Where a tensor's elements lie; offset and strides count elements.
 #[derive(Clone, Debug)]
-pub(super) struct StoredTensor {
+pub(super) struct PickledTensor {
     pub(super) storage: Storage,
     pub(super) offset: u64,
     pub(super) shape: Vec<u64>,
     pub(super) strides: Vec<u64>,
 }
 
-impl StoredTensor {
+impl PickledTensor {
     /// The number of elements, `None` if it overflows.
     pub(super) fn len(&self) -> Option<u64> {
         self.shape.iter().try_fold(1_u64, |len, &size| len.checked_mul(size))
@@ -108,13 +108,11 @@ impl StoredTensor {
     }
 }
 
-/// Reads a tensor. Its number of elements has been checked against the limit.
-pub(super) fn read(container: &Container<'_>, tensor: &StoredTensor) -> Result<Tensor> {
+/// Finds a tensor, whose number of elements has been checked against the limit.
+pub(super) fn stored(source: &Source, container: &Container, tensor: &PickledTensor) -> Result<StoredTensor> {
     let Storage { element, key, elements } = &tensor.storage;
-    let bytes = *container
-        .storages
-        .get(key.as_ref())
-        .ok_or_else(|| damaged(format!("storage `{key}` is missing")))?;
+    let bytes =
+        container.storages.get(key.as_ref()).ok_or_else(|| damaged(format!("storage `{key}` is missing")))?;
     let beyond = || damaged(format!("a tensor of shape {:?} reaches beyond storage `{key}`", tensor.shape));
     if tensor.shape.len() != tensor.strides.len() || tensor.shape.len() > AXES_MAX {
         let (axes, strides) = (tensor.shape.len(), tensor.strides.len());
@@ -125,19 +123,23 @@ pub(super) fn read(container: &Container<'_>, tensor: &StoredTensor) -> Result<T
     let sizes =
         |values: &[u64]| values.iter().map(|&value| usize::try_from(value)).collect::<Result<Vec<_>, _>>();
     let shape = sizes(&tensor.shape).map_err(|_| beyond())?;
-    let len = tensor.len().ok_or_else(beyond)?;
+    let len = tensor.len().and_then(|len| usize::try_from(len).ok()).ok_or_else(beyond)?;
     if len == 0 {
-        return Tensor::new(shape, Vec::new());
+        return Ok(Tensor::new(shape, Vec::new())?.into());
     }
-    let stored = (bytes.len() / element.bytes()) as u64;
-    if tensor.end().is_none_or(|end| end > stored.min(*elements)) {
-        return Err(beyond());
-    }
+    let element = *element;
+    let size = element.bytes() as u64;
+    let end = tensor.end().filter(|end| *end <= ((bytes.end - bytes.start) / size).min(*elements));
+    let place = bytes.start + tensor.offset * size..bytes.start + end.ok_or_else(beyond)? * size;
     let strides = sizes(&tensor.strides).map_err(|_| beyond())?;
-    let offset = usize::try_from(tensor.offset).map_err(|_| beyond())?;
-    let mut data = Vec::with_capacity(usize::try_from(len).map_err(|_| beyond())?);
-    gather(bytes, *element, &shape, &strides, offset, &mut data);
-    Tensor::new(shape, data)
+    let (source, whole) = (source.clone(), shape.clone());
+    let read = move || {
+        let bytes = source.read(place.clone())?;
+        let mut data = Vec::with_capacity(len);
+        gather(&bytes, element, &shape, &strides, 0, &mut data);
+        Tensor::new(shape.clone(), data)
+    };
+    Ok(StoredTensor::new(whole, read))
 }
 
 /// Whether the elements lie one after the other, as in nearly every file.

@@ -24,7 +24,7 @@ struct Answers(BTreeMap<String, Tensor>);
 
 impl Answers {
     fn read() -> Result<Self> {
-        Ok(Self(read_tensors(folder().join("values.safetensors"))?.tensors))
+        Ok(Self(read_tensors(folder().join("values.safetensors"))?.read()?))
     }
 
     fn all(&self, file: &str, kind: &str) -> Vec<&Tensor> {

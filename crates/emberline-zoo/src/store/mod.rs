@@ -173,13 +173,19 @@ impl ModelStore {
     /// The bytes of a file, verified; pulled first if they are not there. Fails as [`pull`](Self::pull) does, and on
     /// a damaged file.
     pub fn read(&self, file: &WeightsFile<'_>) -> Result<Vec<u8>> {
+        let path = self.verified(file)?;
+        fs::read(&path).map_err(|source| Error::Io { path, source })
+    }
+
+    /// Where a file lies, verified; pulled first if it is not there. Fails as [`read`](Self::read) does.
+    pub(crate) fn verified(&self, file: &WeightsFile<'_>) -> Result<PathBuf> {
         let path = self.path(file);
         if !self.contains(file) {
-            self.pull(file, &mut |_| ())?;
+            return self.pull(file, &mut |_| ());
         }
-        let bytes = fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        match self.check(file, bytes.as_slice())? {
-            Ok(()) => Ok(bytes),
+        let bytes = File::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        match self.check(file, bytes)? {
+            Ok(()) => Ok(path),
             Err(wrong) => Err(Error::Digest {
                 origin: path.display().to_string(),
                 expected: wrong.expected,

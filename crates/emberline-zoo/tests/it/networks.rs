@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 use emberline_net::{Network, Pooling, Tensor, TractRuntime, default_runtime, read_tensors};
-use emberline_zoo::{Card, Comparison, Error, ModelStore, card, cards, verify, verify_graph};
+use emberline_zoo::{Card, Comparison, Cut, Error, ModelStore, card, cards, verify, verify_graph};
 use safetensors::{Dtype, tensor::TensorView};
 
 /// The network out of the user's store. Tests do not download: of the named networks `cargo xtask setup` fetches
@@ -16,7 +16,10 @@ fn load(card: &Card) -> Result<Option<Network>> {
     if !is_lite || card.name != "EfficientNetLite0" && !store.contains(&card.weights) {
         return Ok(None);
     }
-    Ok(Some(card.load(&store).context("`cargo xtask setup` fetches the weights that the tests need")?))
+    Ok(Some(
+        card.load(&store, &Cut::Last)
+            .context("`cargo xtask setup` fetches the weights that the tests need")?,
+    ))
 }
 
 #[test]
@@ -181,10 +184,10 @@ fn a_file_of_ones_own_may_have_any_format() -> Result<()> {
     let card = card("EfficientNetLite0")?;
     let store = ModelStore::open().offline(true);
     let pth = store.pull(&card.weights, &mut |_| ()).context("`cargo xtask setup` fetches the weights")?;
-    let expected = card.load(&store)?.weights_digest();
-    assert_eq!(card.load_file(&pth)?.1.weights_digest(), expected);
+    let expected = card.load(&store, &Cut::Last)?.weights_digest();
+    assert_eq!(card.load_file(&pth, &Cut::Last)?.1.weights_digest(), expected);
 
-    let tensors = read_tensors(&pth)?.tensors;
+    let tensors = read_tensors(&pth)?.read()?;
     let bytes =
         |tensor: &Tensor| tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let bytes: Vec<(&String, &Tensor, Vec<u8>)> =
@@ -196,7 +199,7 @@ fn a_file_of_ones_own_may_have_any_format() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("weights.safetensors");
     fs::write(&path, safetensors::serialize(views, None)?)?;
-    assert_eq!(card.load_file(&path)?.1.weights_digest(), expected);
+    assert_eq!(card.load_file(&path, &Cut::Last)?.1.weights_digest(), expected);
     Ok(())
 }
 
