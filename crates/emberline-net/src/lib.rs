@@ -66,8 +66,8 @@ pub use self::{
     network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
     onnx::{ElementType, ImageLayout, JoinedModels, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
     runtime::{
-        LIBRARY_VARIABLE, OnnxRuntime, PortInfo, PrepareOptions, Prepared, Runtime, TractRuntime,
-        default_runtime, look_for_library_in,
+        LIBRARY_VARIABLE, NativeRuntime, OnnxRuntime, PortInfo, PrepareOptions, Prepared, RUNTIME_VARIABLE,
+        Runtime, TractRuntime, default_runtime, look_for_library_in,
     },
     tensor::{Tensor, TensorView},
     tensorflow::{Signature, TensorFlowLimits, TensorFlowModel, tensorflow_operators},

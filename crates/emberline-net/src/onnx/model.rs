@@ -65,7 +65,7 @@ impl Default for OnnxLimits {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct OnnxModel {
-    pub(super) proto: ModelProto,
+    pub(crate) proto: ModelProto,
 }
 
 /// The name, element type and shape of an input or output of an [`OnnxModel`].

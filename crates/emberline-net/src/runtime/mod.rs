@@ -1,19 +1,20 @@
-//! Running ONNX: the [`Runtime`] trait and its two implementations.
+//! Running ONNX: the [`Runtime`] trait and its implementations, and which of them runs what.
 //!
 //! Parallelism is over samples: [`Prepared::run`] works on the calling thread alone (unless told otherwise), so a caller
 //! with one worker per core keeps every core busy.
 
+mod automatic;
 mod library;
+mod native;
 mod onnx_runtime;
 mod tract;
 
-use std::{
-    fmt::Debug,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt::Debug, sync::Arc};
 
 pub use self::{
+    automatic::{RUNTIME_VARIABLE, default_runtime},
     library::{LIBRARY_VARIABLE, look_for_library_in},
+    native::NativeRuntime,
     onnx_runtime::OnnxRuntime,
     tract::TractRuntime,
 };
@@ -48,7 +49,7 @@ pub trait Prepared: Send + Sync + Debug {
 #[non_exhaustive]
 pub struct PrepareOptions {
     /// How many threads one run may use, at least 1. One, the default, is best where several runs go on at once; more
-    /// shorten a single run a little. `tract` always uses one.
+    /// shorten a single run a little. `tract` and our own kernels always use one.
     pub threads: usize,
 }
 
@@ -88,21 +89,6 @@ impl PortInfo {
         let sizes = self.shape.iter().map(|size| size.map_or("?".to_owned(), |size| size.to_string()));
         format!("[{}]", sizes.collect::<Vec<_>>().join(", "))
     }
-}
-
-/// ONNX Runtime if its library is found (see [`OnnxRuntime::find`]), else `tract`. The search is done once per process;
-/// a fallback is logged once as a warning that names the remedy.
-#[must_use]
-pub fn default_runtime() -> Arc<dyn Runtime> {
-    static RUNTIME: OnceLock<Arc<dyn Runtime>> = OnceLock::new();
-    let find = || match OnnxRuntime::find() {
-        Ok(runtime) => Arc::new(runtime) as Arc<dyn Runtime>,
-        Err(error) => {
-            log::warn!("{error}; using tract instead, which is 1.4 to 2.2 times slower");
-            Arc::new(TractRuntime)
-        }
-    };
-    Arc::clone(RUNTIME.get_or_init(find))
 }
 
 /// Refuses inputs of the wrong number or shape.

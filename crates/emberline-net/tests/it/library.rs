@@ -49,6 +49,6 @@ fn in_a_process_of_its_own() -> Result<()> {
     let Some(expected) = std::env::var(EXPECTED).ok() else { return Ok(()) };
     let message = OnnxRuntime::find().err().context("was loaded")?.to_string();
     ensure!(message.contains(&expected), "{message}");
-    ensure!(default_runtime().name() == "tract");
+    ensure!(default_runtime().name().ends_with("tract"));
     Ok(())
 }

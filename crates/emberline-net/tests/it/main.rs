@@ -9,12 +9,17 @@ mod keras;
 mod keras_damage;
 mod library;
 mod mutate;
+mod native;
 mod pth;
 mod pytorch;
 mod reference;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, ensure};
-use emberline_net::{Network, OnnxRuntime, Runtime, Tensor, TractRuntime};
+use emberline_net::{
+    NativeRuntime, Network, OnnxRuntime, PrepareOptions, Prepared, Runtime, Tensor, TractRuntime,
+};
 
 /// How near two results must be, as a share of the greatest value in the expected tensor.
 #[derive(Clone, Copy)]
@@ -54,7 +59,28 @@ impl Tolerance {
 fn runtimes() -> Result<Vec<Box<dyn Runtime>>> {
     let onnx_runtime =
         OnnxRuntime::find().context("run `cargo xtask setup` to fetch ONNX Runtime's library")?;
-    Ok(vec![Box::new(onnx_runtime), Box::new(TractRuntime)])
+    Ok(vec![Box::new(onnx_runtime), Box::new(TractRuntime), Box::new(NativeElseTract)])
+}
+
+/// Our own kernels wherever they cover a model, so that they are seen to do as the others do.
+#[derive(Debug)]
+struct NativeElseTract;
+
+impl Runtime for NativeElseTract {
+    fn name(&self) -> &'static str {
+        "native, else tract"
+    }
+
+    fn prepare(
+        &self,
+        onnx: &[u8],
+        options: &PrepareOptions,
+    ) -> Result<Arc<dyn Prepared>, emberline_net::Error> {
+        match NativeRuntime::find().map(|native| native.prepare(onnx, options)) {
+            Some(Ok(prepared)) => Ok(prepared),
+            _ => TractRuntime.prepare(onnx, options),
+        }
+    }
 }
 
 /// Values that look random, are the same everywhere, and lie in `[-1, 1)`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use self::run::{Run, values};
 use crate::{
     Batches, Device, Error, LearningRate, Result, TrainOptions,
-    forward::{Forward, Mode},
+    forward::{Forward, Mode, native},
     weights::{Weights, numbers},
 };
 
@@ -103,6 +103,7 @@ fn train(
     let frozen = options.frozen_layers(network)?;
     let forward = Forward::new(network, &options.device, &frozen, &options.layers);
     let mut run = Run::new(network, options, &frozen, &forward)?;
+    let _kept = native::Kept;
     run.resume()?;
     run.agree(validation.is_some())?;
     while run.progress.epoch < options.epochs && !run.progress.stopped {
