@@ -172,9 +172,13 @@ impl<'a> Run<'a> {
         let mut batches = batches.epoch(epoch, skipped)?;
         loop {
             let (batch, learning_rate) = (batches.next().transpose()?, self.learning_rate());
-            // On a thread of the pool, which kernels need not wake then.
-            let loss = rayon::scope(|_| self.step(batch.as_ref(), learning_rate))?;
-            let Some(loss) = loss else { break };
+            let loss = match &self.options.workers {
+                // On a thread of the pool, which kernels need not wake then.
+                None => rayon::scope(|_| self.step(batch.as_ref(), learning_rate)),
+                // Waiting for others takes no thread of the pool, which those in one process would have to share.
+                Some(_) => self.step(batch.as_ref(), learning_rate),
+            };
+            let Some(loss) = loss? else { break };
             self.progress.batch += 1;
             let step = self.progress.batch;
             observer(&Event::Step { epoch: epoch + 1, step, loss, learning_rate });
