@@ -89,7 +89,8 @@ impl Depthwise {
         let (positions, filters) = (self.positions(), self.filters());
         let [height, width] = self.padded();
         let taps: Vec<usize> = self.taps().collect();
-        let mut dx = buffers::any(self.batch * self.channels * self.input_positions());
+        // What no window sees has no gradient.
+        let mut dx = buffers::zeros(self.batch * self.channels * self.input_positions());
         dx.par_chunks_mut(self.channels * self.input_positions())
             .zip(dy.par_chunks(filters * positions))
             .for_each(|(dx, dy)| {
