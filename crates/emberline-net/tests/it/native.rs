@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use emberline_net::{
-    Activation, Conv, DepthwiseConv, ImageLayout, Layer, NativeRuntime, Network, NetworkBuilder, OnnxModel,
-    OnnxOptions, OnnxRuntime, Padding, PrepareOptions, Prepared, Runtime, Tensor, ZeroPadding,
+    Activation, BatchNormalization, Conv, DepthwiseConv, GlobalPooling, ImageLayout, Layer, NativeRuntime,
+    Network, NetworkBuilder, OnnxModel, OnnxOptions, OnnxRuntime, Padding, PrepareOptions, Prepared, Runtime,
+    Tensor, WindowPooling, ZeroPadding,
 };
 
 use crate::{Tolerance, mutate::mutate, noise, reference, with_noise};
@@ -119,6 +120,30 @@ fn groups_and_residuals() -> Result<()> {
     let right = layers.apply("right", Conv::new_2d(32, 1), relu);
     let last = layers.merge("last", Layer::Add, &[right, relu]);
     check("groups", shape, layers.build(&[last, relu, grouped])?)
+}
+
+/// An activation is computed wherever it stands.
+#[test]
+fn activations_follow_every_operator() -> Result<()> {
+    let pool = || WindowPooling::new_2d(3).strides(2);
+    let before: [(&str, Layer); 6] = [
+        ("greatest", Layer::MaxPooling(pool())),
+        ("mean", Layer::AveragePooling(pool())),
+        ("global", Layer::GlobalAveragePooling(GlobalPooling { dimensions: 2, keepdims: true })),
+        ("flat", Layer::Flatten),
+        ("norm", BatchNormalization::new(1e-3).into()),
+        ("conv", Conv::new_2d(5, 3).into()),
+    ];
+    for (name, layer) in before {
+        for activation in [Activation::Relu, Activation::Swish, Activation::Sigmoid, Activation::HardSwish] {
+            let mut layers = NetworkBuilder::new("activation");
+            let image = layers.input("image", [7, 6, 4]);
+            let x = layers.apply("before", layer.clone(), image);
+            let x = layers.apply("activation", activation, x);
+            check(&format!("{activation:?} after {name}"), [7, 6, 4], layers.build(&[x])?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Every inner value of a small MobileNet, as a cut gives it, and all of them at once.

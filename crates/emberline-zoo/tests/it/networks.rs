@@ -4,7 +4,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use emberline_net::{Network, Pooling, Tensor, TractRuntime, default_runtime, read_tensors};
+use emberline_net::{NativeRuntime, Network, Pooling, Tensor, TractRuntime, default_runtime, read_tensors};
 use emberline_zoo::{Card, Comparison, Cut, Error, ModelStore, card, cards, verify, verify_graph};
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -266,6 +266,19 @@ fn networks_run_in_tract_too() -> Result<()> {
             verification.comparisons.iter().map(|compared| compared.max_difference).fold(0.0, f64::max);
         println!("{} ({:?}) {largest:.1e}", card.name, card.origin);
         assert!(verification.passed(), "{} ({:?}): {verification:#?}", card.name, card.origin);
+    }
+    Ok(())
+}
+
+/// By default some of them run in ONNX Runtime, which is faster for them.
+#[test]
+fn networks_run_in_our_own_kernels_too() -> Result<()> {
+    let native = NativeRuntime::find().context("this test needs a processor with AVX2 and FMA")?;
+    for name in ["EfficientNetB0", "MobileNetV2", "MobileNetV3Large", "ResNet18"] {
+        for card in card(name)?.variants() {
+            let Some(verification) = verify_graph(card, &native)? else { continue };
+            assert!(verification.passed(), "{name} ({:?}): {verification:#?}", card.origin);
+        }
     }
     Ok(())
 }

@@ -169,6 +169,7 @@ pub(super) struct Node {
     pub(super) operation: Operation,
     pub(super) inputs: Vec<usize>,
     pub(super) output: usize,
+    /// None but for convolutions, scales, sums, products and activations alone.
     pub(super) activation: Activation,
 }
 
@@ -322,9 +323,14 @@ impl<'a> Reader<'a> {
     ) -> Result<(usize, Axes), Refused> {
         let &(value, axes) = self.value(name)?;
         let open = self.open(name, value, uses).filter(|node| {
-            !matches!(
-                self.graph.nodes[*node].operation,
-                Operation::Softmax | Operation::Flatten(_) | Operation::Concatenate
+            let operation = &self.graph.nodes[*node].operation;
+            matches!(
+                operation,
+                Operation::Convolution(_)
+                    | Operation::Depthwise(_)
+                    | Operation::Scale { .. }
+                    | Operation::Add
+                    | Operation::Multiply
             )
         });
         let value = match open {
@@ -384,6 +390,7 @@ impl<'a> Reader<'a> {
             "Reshape" => self.reshape(input(0), input(1))?,
             "Transpose" => self.transpose(input(0), &attributes)?,
             "Softmax" => self.softmax(input(0), &attributes)?,
+            "Dropout" if !input(2).is_empty() => return Err("while training".to_owned()),
             "Identity" | "Dropout" => *self.value(input(0))?,
             _ => return Err("this operator does not run here".to_owned()),
         };
