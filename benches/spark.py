@@ -342,10 +342,10 @@ def main():
     parser.add_argument("what", nargs="*", help=", ".join(BENCHES), default=[])
     parser.add_argument("--images", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tiny", action="store_true", help="a few pictures, to see that it works")
+    parser.add_argument("--tiny", action="store_true", help="a few pictures, to see that it works: speed, if nothing is named")
     arguments = parser.parse_args()
     count, rounds = (24, 1) if arguments.tiny else (arguments.images, arguments.rounds)
-    for what in arguments.what or BENCHES:
+    for what in arguments.what or (["speed"] if arguments.tiny else BENCHES):
         with tempfile.TemporaryDirectory() as work:
             BENCHES[what](Images(pathlib.Path(work), count, rounds))
 
