@@ -186,7 +186,8 @@ def tuning(images):
     from emberline.ml.tuning import CrossValidator, ParamGridBuilder
 
     spark = session(images)
-    values, folds, ours, theirs = [0.001, 0.01, 0.1], 3, spark.sparkContext.accumulator(0), spark.sparkContext.accumulator(0)
+    values, folds = ([0.001, 0.01, 0.1], 3) if images.count > 100 else ([0.01], 2)
+    ours, theirs = spark.sparkContext.accumulator(0), spark.sparkContext.accumulator(0)
     df = labelled(spark, images)
     noop(featurizer().transform(df))
 
@@ -341,10 +342,10 @@ def main():
     parser.add_argument("what", nargs="*", help=", ".join(BENCHES), default=[])
     parser.add_argument("--images", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tiny", action="store_true", help="a few pictures, to see that it works")
+    parser.add_argument("--tiny", action="store_true", help="a few pictures, to see that it works: speed, if nothing is named")
     arguments = parser.parse_args()
     count, rounds = (24, 1) if arguments.tiny else (arguments.images, arguments.rounds)
-    for what in arguments.what or BENCHES:
+    for what in arguments.what or (["speed"] if arguments.tiny else BENCHES):
         with tempfile.TemporaryDirectory() as work:
             BENCHES[what](Images(pathlib.Path(work), count, rounds))
 

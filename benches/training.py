@@ -7,8 +7,10 @@ model in two as well; both are measured.
 """
 
 import argparse
+import importlib.util
 import os
 import subprocess
+import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -130,11 +132,9 @@ def torch_network(name):
     return nn.Sequential(conv(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1), *blocks, *top, nn.Linear(512, CLASSES)), (3, 224, 224)
 
 
-def torch_peers(name, batch):
-    try:
-        import torch
-    except ImportError:
-        return {}
+def torch_rate(name, steps, batch):
+    import torch
+
     network, shape = torch_network(name)
     optimizer, loss = torch.optim.Adam(network.parameters()), torch.nn.CrossEntropyLoss()
     images = (torch.arange(batch * shape[0] * shape[1] * shape[2]) % 251 / 251).reshape(batch, *shape)
@@ -146,12 +146,21 @@ def torch_peers(name, batch):
             loss(network(images), labels).backward()
             optimizer.step()
 
+    network.train()
+    steps_of(2)
+    start = time.perf_counter()
+    steps_of(steps)
+    return steps / (time.perf_counter() - start)
+
+
+def torch_peers(name, batch):
+    """In a process of its own: it and TensorFlow bring an LLVM each, which do not bear each other."""
+    if importlib.util.find_spec("torch") is None:
+        return {}
+
     def run(steps):
-        network.train()
-        steps_of(2)
-        start = time.perf_counter()
-        steps_of(steps)
-        return steps / (time.perf_counter() - start)
+        command = [sys.executable, __file__, "--only", name, "--steps", str(steps), "--batch", str(batch), "--torch"]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     return {"PyTorch" + (" upon features" if name == "last-block" else ""): run}
 
@@ -167,7 +176,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=WHAT)
     parser.add_argument("--tiny", action="store_true", help="one network and one step, to see that it works")
+    parser.add_argument("--torch", action="store_true", help="only PyTorch's rate")
     a = parser.parse_args()
+    if a.torch:
+        return print(torch_rate(a.only, a.steps, a.batch))
     for name in [a.only] if a.only else ["digits"] if a.tiny else WHAT:
         steps, batch = SIZES[name]
         steps, batch, rounds = (1, 2, 1) if a.tiny else (a.steps or steps, a.batch or batch, a.rounds)

@@ -138,13 +138,7 @@ impl Maker {
         epoch: u64,
         sender: &SyncSender<Result<Batch, Error>>,
     ) {
-        let mut reader = match self.examples.records.reader() {
-            Ok(reader) => reader,
-            Err(error) => {
-                _ = sender.send(Err(failed(error)));
-                return;
-            }
-        };
+        let mut reader = self.examples.records.reader();
         for places in batches.iter().skip(first).step_by(step) {
             let batch = self.batch(places, epoch, &mut reader);
             let ends = batch.is_err();

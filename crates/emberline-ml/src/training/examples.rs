@@ -2,11 +2,10 @@
 //! their targets in memory. Their order is by content, so that neither that of the rows nor batches matter.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write as _};
-use std::sync::Arc;
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use emberline_table::Digest;
-use tempfile::NamedTempFile;
 
 use super::labels::{Label, LabelReader, Targets};
 use crate::error::{MlError, Result};
@@ -48,10 +47,10 @@ pub(super) struct LeftOut {
     pub(super) reasons: Vec<String>,
 }
 
-/// Records of one length in a file that goes when they do.
+/// Records of one length in a file without a name, which goes when they do, or the process however it ends.
 #[derive(Debug)]
 pub(super) struct Records {
-    file: NamedTempFile,
+    file: Arc<Mutex<File>>,
     pub(super) element: Element,
     /// Of one record.
     pub(super) shape: Vec<usize>,
@@ -60,7 +59,7 @@ pub(super) struct Records {
 /// Reads records; one for each thread.
 #[derive(Debug)]
 pub(super) struct RecordReader {
-    file: File,
+    file: Arc<Mutex<File>>,
     element: Element,
     bytes: Vec<u8>,
 }
@@ -68,7 +67,7 @@ pub(super) struct RecordReader {
 /// Writes records one after the other.
 #[derive(Debug)]
 pub(super) struct RecordWriter {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<File>,
     element: Element,
     shape: Vec<usize>,
 }
@@ -92,8 +91,11 @@ impl Examples {
 
 impl RecordWriter {
     pub(super) fn new(element: Element, shape: &[usize]) -> std::io::Result<Self> {
-        let file = tempfile::Builder::new().prefix("emberline-examples-").tempfile()?;
-        Ok(Self { file: BufWriter::with_capacity(1 << 20, file), element, shape: shape.to_vec() })
+        Ok(Self {
+            file: BufWriter::with_capacity(1 << 20, tempfile::tempfile()?),
+            element,
+            shape: shape.to_vec(),
+        })
     }
 
     /// Adds a record of as many numbers as the shape has; pixels are whole numbers from 0 to 255.
@@ -113,7 +115,7 @@ impl RecordWriter {
 
     pub(super) fn finish(self) -> std::io::Result<Records> {
         let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        Ok(Records { file, element: self.element, shape: self.shape })
+        Ok(Records { file: Arc::new(Mutex::new(file)), element: self.element, shape: self.shape })
     }
 }
 
@@ -123,20 +125,23 @@ impl Records {
         self.shape.iter().product()
     }
 
-    pub(super) fn reader(&self) -> std::io::Result<RecordReader> {
+    pub(super) fn reader(&self) -> RecordReader {
         let bytes = match self.element {
             Element::Pixel => self.len(),
             Element::Number => self.len() * size_of::<f32>(),
         };
-        Ok(RecordReader { file: self.file.reopen()?, element: self.element, bytes: vec![0; bytes] })
+        RecordReader { file: self.file.clone(), element: self.element, bytes: vec![0; bytes] }
     }
 }
 
 impl RecordReader {
     /// Appends the numbers of a record.
     pub(super) fn read(&mut self, record: u32, out: &mut Vec<f32>) -> std::io::Result<()> {
-        self.file.seek(SeekFrom::Start(u64::from(record) * self.bytes.len() as u64))?;
-        self.file.read_exact(&mut self.bytes)?;
+        {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(u64::from(record) * self.bytes.len() as u64))?;
+            file.read_exact(&mut self.bytes)?;
+        }
         match self.element {
             Element::Pixel => out.extend(self.bytes.iter().map(|byte| f32::from(*byte))),
             Element::Number => {

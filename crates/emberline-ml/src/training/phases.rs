@@ -224,7 +224,7 @@ impl Job {
     /// The trunk's answers to some records.
     fn answers(&self, trunk: &dyn Prepared, from: u32, to: u32) -> Result<Vec<f32>> {
         let records = &self.examples.records;
-        let mut reader = records.reader().map_err(failed)?;
+        let mut reader = records.reader();
         let mut numbers = Vec::with_capacity((to - from) as usize * records.len());
         (from..to).try_for_each(|record| reader.read(record, &mut numbers)).map_err(failed)?;
         let channels = records.shape.last().copied().unwrap_or(1).max(1);

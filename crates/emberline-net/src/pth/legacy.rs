@@ -19,8 +19,8 @@ const PROTOCOL_VERSION: i64 = 1001;
 const PICKLE_BYTES: u64 = 16 << 20;
 
 pub(super) fn open(source: &Source, limits: &Limits) -> Result<Container> {
-    let (object, keys, mut position) = match pickles(&*source.start(PICKLE_BYTES)?, limits) {
-        Err(_) if source.len() > PICKLE_BYTES => pickles(&*source.start(u64::MAX)?, limits)?,
+    let (object, keys, mut position) = match pickles(&source.start(PICKLE_BYTES)?, limits) {
+        Err(_) if source.len() > PICKLE_BYTES => pickles(&source.start(u64::MAX)?, limits)?,
         found => found?,
     };
     let Some(Object::List(keys)) = keys.object(&keys.root) else {

@@ -3,7 +3,10 @@
 use burn_tensor::{Tensor, activation};
 use emberline_net::{Activation, Layer};
 
-use super::Value;
+use super::{
+    Value,
+    native::{self, Rectifier},
+};
 
 /// <https://arxiv.org/abs/1706.02515>.
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
@@ -28,7 +31,18 @@ pub(super) fn is_last(axes: &[isize], rank: usize) -> bool {
     axes.iter().all(|&axis| axis == -1 || axis == rank as isize)
 }
 
-pub(super) fn activate(activation: Activation, value: Value) -> Result<Value, String> {
+pub(super) fn activate(activation: Activation, value: Value, on_cpu: bool) -> Result<Value, String> {
+    let max = match activation {
+        Activation::Relu => Some(f32::INFINITY),
+        Activation::Relu6 => Some(6.0),
+        _ => None,
+    };
+    if let Some(max) = max.filter(|_| on_cpu) {
+        let shape = value.shape().to_vec();
+        let data = value.data();
+        let kernel = Rectifier { shape: data.dims(), max };
+        return Ok(Value::new(native::apply(kernel, [native::Operand::new(data)?]).0, &shape));
+    }
     let function = |data: Tensor<3>| match activation {
         Activation::Linear => Ok(data),
         Activation::Relu => Ok(activation::relu(data)),

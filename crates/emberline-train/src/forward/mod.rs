@@ -6,7 +6,7 @@ mod activation;
 mod attention;
 mod convolution;
 mod merge;
-mod native;
+pub(crate) mod native;
 mod norm;
 mod recurrent;
 mod reshape;
@@ -124,8 +124,8 @@ impl Pass<'_> {
             if matches!(activation, Activation::Softmax | Activation::Sigmoid) {
                 logits.insert(node.name.as_str(), (activation, linear.clone()));
             }
-            let value =
-                activate(activation, linear).map_err(|problem| layer_error(network, node, problem))?;
+            let value = activate(activation, linear, self.forward.device.is_cpu())
+                .map_err(|problem| layer_error(network, node, problem))?;
             values.insert(&node.name, value);
         }
         let name = network.outputs().first().map_or("", String::as_str);
@@ -258,6 +258,11 @@ impl Pass<'_> {
             Layer::AveragePooling(layer) => convolution::average_pooling(layer, input, output),
             Layer::AdaptiveAveragePooling(_) => reshape::adaptive_average(input, output)?,
             Layer::AdaptiveMaxPooling(_) => reshape::adaptive_max(input, output)?,
+            Layer::GlobalAveragePooling(_) if self.forward.device.is_cpu() => {
+                let data = input.data();
+                let kernel = native::Mean { shape: data.dims() };
+                Value::new(native::apply(kernel, [native::Operand::new(data)?]).0, output)
+            }
             Layer::GlobalAveragePooling(_) => Value::new(input.data().mean_dim(2), output),
             Layer::GlobalMaxPooling(_) => Value::new(input.data().max_dim(2), output),
             Layer::Flatten | Layer::Reshape(_) => input.reshaped(output),
@@ -302,7 +307,7 @@ impl Pass<'_> {
         };
         let batch = input.clone().data().dims()[0];
         let linear = self.apply_to_one(&node, fold(input, batch * steps, &of_input), of_output)?;
-        let value = activate(activation_of(layer, of_input.len()), linear)?;
+        let value = activate(activation_of(layer, of_input.len()), linear, self.forward.device.is_cpu())?;
         Ok(fold(value, batch, output))
     }
 
@@ -419,6 +424,16 @@ impl Pass<'_> {
         let gamma = if layer.scale { self.weight(node, "gamma") } else { Tensor::ones_like(&mean) };
         let beta = if layer.center { self.weight(node, "beta") } else { Tensor::zeros_like(&mean) };
         let learns = matches!(self.mode, Mode::Training { .. }) && !self.forward.frozen.contains(&node.name);
+        if !learns && self.forward.device.is_cpu() {
+            let factor = gamma / (variance + layer.epsilon as f32).sqrt();
+            let offset = beta - mean * factor.clone();
+            let shape = input.shape().to_vec();
+            let data = input.data();
+            let kernel = native::Affine { shape: data.dims() };
+            let operands =
+                [native::Operand::new(data)?, native::Operand::new(factor)?, native::Operand::new(offset)?];
+            return Ok(Value::new(native::apply(kernel, operands).0, &shape));
+        }
         if !learns {
             return Ok(input.map(|data| module::batch_norm(data, gamma, beta, mean, variance, layer.epsilon)));
         }

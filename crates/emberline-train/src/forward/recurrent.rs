@@ -162,7 +162,7 @@ fn gates(cell: Cell) -> usize {
 fn apply(activation: Activation, data: Tensor<2>) -> Result<Tensor<2>, String> {
     let [batch, units] = data.dims();
     let value = Value::new(data.reshape([batch, units, 1]), &[units]);
-    Ok(activate(activation, value)?.data().reshape([batch, units]))
+    Ok(activate(activation, value, false)?.data().reshape([batch, units]))
 }
 
 /// All states as a sequence, or the last one: `[batch, units, steps]`.

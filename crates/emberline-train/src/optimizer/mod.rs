@@ -4,6 +4,7 @@
 //! Burn's own optimizers have other definitions (where epsilon stands, how momentum takes the learning rate, what is corrected
 //! for bias), lack half of Keras' and of their settings, and come with `burn-core`; a rule is a few lines over tensors.
 
+mod number;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -123,13 +124,14 @@ impl Optimizer {
     }
 
     /// One step: new weights from the gradients of the trainable ones. `learning_rate` is that of the step, which every weight
-    /// takes times its own factor.
+    /// takes times its own factor; `on_cpu` whether tensors are the processor's.
     pub(crate) fn step(
         &self,
         state: &mut State,
         weights: &mut Weights,
         gradients: BTreeMap<String, Tensor<1>>,
         learning_rate: f64,
+        on_cpu: bool,
     ) {
         let updates = state.steps / self.accumulation.unwrap_or(1);
         if let Some(gradients) = self.accumulated(state, gradients) {
@@ -139,21 +141,19 @@ impl Optimizer {
             for (name, gradient) in gradients {
                 let Some(weight) = weights.trainable_mut(&name) else { continue };
                 let learning_rate = (learning_rate * weight.learning_rate_factor) as f32;
-                let mut value = weight.value();
-                if let Some(decay) = self.weight_decay {
-                    value = value.clone() - value * (decay as f32 * learning_rate);
-                }
                 let mut step = rule::Step {
                     gradient,
                     shape: &weight.shape,
                     learning_rate,
+                    decay: self.weight_decay.map_or(0.0, |decay| decay as f32 * learning_rate),
                     scheduled: matches!(self.learning_rate, LearningRate::Schedule(_)),
                     updates,
                     momentum_product: product.unwrap_or(1.0),
                     slots: &mut state.slots,
                     name: &name,
+                    on_cpu,
                 };
-                let next = self.rule.update(value, &mut step);
+                let next = self.rule.update(weight.value(), &mut step);
                 weight.set(next);
             }
         }

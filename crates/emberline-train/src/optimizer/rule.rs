@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;
 
-use crate::{Result, config::Config};
+use super::number::Number;
+use crate::{Result, config::Config, forward::native};
 
 const NAMES: &str =
     "SGD, RMSprop, Adam, AdamW, Adamax, Nadam, Adagrad, Adadelta, Lion, Ftrl, Adafactor, Lamb";
 
 /// One optimizer's kind and settings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rule {
     Sgd { momentum: f32, nesterov: bool },
     RmsProp { rho: f64, momentum: f32, epsilon: f32, centered: bool },
@@ -39,6 +40,8 @@ pub(super) struct Step<'a> {
     pub(super) gradient: Tensor<1>,
     pub(super) shape: &'a [usize],
     pub(super) learning_rate: f32,
+    /// What share of the weight goes before the step.
+    pub(super) decay: f32,
     /// Whether the learning rate follows a schedule.
     pub(super) scheduled: bool,
     /// The updates made before this one.
@@ -47,6 +50,17 @@ pub(super) struct Step<'a> {
     pub(super) momentum_product: f32,
     pub(super) slots: &'a mut BTreeMap<String, Tensor<1>>,
     pub(super) name: &'a str,
+    /// Whether tensors are the processor's.
+    pub(super) on_cpu: bool,
+}
+
+/// What of a step is the same for all numbers of a weight.
+struct At {
+    learning_rate: f32,
+    decay: f32,
+    updates: u64,
+    number: f32,
+    momentum_product: f32,
 }
 
 impl Step<'_> {
@@ -67,17 +81,18 @@ impl Step<'_> {
         value
     }
 
-    /// The moving average of a value: `average + (value - average) * (1 - beta)`.
-    fn average(&mut self, slot: &str, value: Tensor<1>, beta: f64) -> Tensor<1> {
-        let average = self.recall(slot, 0.0);
-        let next = average.clone() + (value - average) * (1.0 - beta) as f32;
-        self.remember(slot, next)
+    fn at(&self) -> At {
+        At {
+            learning_rate: self.learning_rate,
+            decay: self.decay,
+            updates: self.updates,
+            number: self.number(),
+            momentum_product: self.momentum_product,
+        }
     }
 
-    /// `rho * average + (1 - rho) * value`.
-    fn blend(&mut self, slot: &str, value: Tensor<1>, rho: f64) -> Tensor<1> {
-        let next = self.recall(slot, 0.0) * rho as f32 + value * (1.0 - rho) as f32;
-        self.remember(slot, next)
+    fn decayed(&self, weight: Tensor<1>) -> Tensor<1> {
+        if self.decay == 0.0 { weight } else { weight.clone() - weight * self.decay }
     }
 
     /// The number of this update, from 1.
@@ -169,81 +184,144 @@ impl Rule {
 
     /// The weight after the step.
     pub(super) fn update(&self, weight: Tensor<1>, step: &mut Step<'_>) -> Tensor<1> {
-        let (gradient, rate) = (step.gradient.clone(), step.learning_rate);
         match *self {
-            Self::Sgd { momentum, nesterov } => sgd(weight, step, momentum, nesterov),
-            Self::RmsProp { .. } => self.rms_prop(weight, step),
-            Self::Adam { moments, amsgrad, .. } => {
-                let (first, mut second) = moments.follow(step);
-                if amsgrad {
-                    let greatest = step.recall("velocity_hat", 0.0).max_pair(second);
-                    second = step.remember("velocity_hat", greatest);
+            Self::Adafactor { .. } => return self.adafactor(step.decayed(weight), step),
+            Self::Lamb(moments) => return lamb(step.decayed(weight), step, moments),
+            _ => {}
+        }
+        let names = self.slots();
+        let mut tensors = vec![weight];
+        tensors.extend(names.iter().map(|(slot, initial)| step.recall(slot, *initial)));
+        tensors.push(step.gradient.clone());
+        let at = step.at();
+        if !(step.on_cpu && native::each_place(&mut tensors, |numbers| self.next(numbers, &at))) {
+            self.next(&mut tensors, &at);
+        }
+        tensors.pop();
+        for (slot, _) in names.iter().rev() {
+            if let Some(value) = tensors.pop() {
+                step.remember(slot, value);
+            }
+        }
+        tensors.swap_remove(0)
+    }
+
+    /// What is remembered of every number, and as what it begins.
+    fn slots(&self) -> Vec<(&'static str, f32)> {
+        match *self {
+            Self::Sgd { momentum: 0.0, .. } => vec![],
+            Self::Sgd { .. } | Self::Lion { .. } => vec![("momentum", 0.0)],
+            Self::RmsProp { momentum, centered, .. } => {
+                let mut slots = vec![("velocity", 0.0)];
+                slots.extend(centered.then_some(("average_gradient", 0.0)));
+                slots.extend((momentum != 0.0).then_some(("momentum", 0.0)));
+                slots
+            }
+            Self::Adam { amsgrad: true, .. } => {
+                vec![("momentum", 0.0), ("velocity", 0.0), ("velocity_hat", 0.0)]
+            }
+            Self::Adam { .. } | Self::Nadam(_) => vec![("momentum", 0.0), ("velocity", 0.0)],
+            Self::Adamax(_) => vec![("momentum", 0.0), ("norm", 0.0)],
+            Self::Adagrad { initial, .. } => vec![("accumulator", initial)],
+            Self::Adadelta { .. } => vec![("accumulated_grad", 0.0), ("accumulated_delta_var", 0.0)],
+            Self::Ftrl { initial, .. } => vec![("accumulator", initial), ("linear", 0.0)],
+            Self::Adafactor { .. } | Self::Lamb(_) => vec![],
+        }
+    }
+
+    /// The next weight and what is remembered of it, in place: the weight, the slots in their order, the gradient.
+    fn next<N: Number>(&self, numbers: &mut [N], at: &At) {
+        let [weight, slots @ .., gradient] = numbers else { return };
+        if at.decay != 0.0 {
+            *weight = weight.clone() - weight.clone() * at.decay;
+        }
+        let change = self.change(weight, slots, gradient.clone(), at);
+        *weight = weight.clone() - change;
+    }
+
+    /// What is taken off a weight.
+    fn change<N: Number>(&self, weight: &N, slots: &mut [N], gradient: N, at: &At) -> N {
+        let rate = at.learning_rate;
+        match (*self, slots) {
+            (Self::Sgd { .. }, []) => gradient * rate,
+            (Self::Sgd { momentum, nesterov }, [moving]) => {
+                let change = gradient * rate;
+                *moving = moving.clone() * momentum - change.clone();
+                match nesterov {
+                    true => change - moving.clone() * momentum,
+                    false => moving.clone() * -1.0,
                 }
-                let [power_1, power_2] = moments.powers(step);
+            }
+            (Self::RmsProp { .. }, slots) => self.rms_prop(slots, gradient, rate),
+            (Self::Adam { moments, .. }, [first, second, greatest @ ..]) => {
+                moments.follow(first, second, gradient);
+                let second = match greatest.first_mut() {
+                    Some(greatest) => {
+                        *greatest = greatest.clone().max_pair(second.clone());
+                        greatest
+                    }
+                    None => second,
+                };
+                let [power_1, power_2] = moments.powers(at.number);
                 let alpha = rate * (1.0 - power_2).sqrt() / (1.0 - power_1);
-                weight - first * alpha / (second.sqrt() + moments.epsilon)
+                first.clone() * alpha / (second.clone().sqrt() + moments.epsilon)
             }
-            Self::Adamax(moments) => {
-                let first = step.average("momentum", gradient.clone(), moments.beta_1);
-                let norm = (step.recall("norm", 0.0) * moments.beta_2 as f32).max_pair(gradient.abs());
-                let norm = step.remember("norm", norm);
-                let [power_1, _] = moments.powers(step);
-                weight - first * rate / ((norm + moments.epsilon) * (1.0 - power_1))
+            (Self::Adamax(moments), [first, norm]) => {
+                *first = average(first, gradient.clone(), moments.beta_1);
+                *norm = (norm.clone() * moments.beta_2 as f32).max_pair(gradient.abs());
+                let [power_1, _] = moments.powers(at.number);
+                first.clone() * rate / ((norm.clone() + moments.epsilon) * (1.0 - power_1))
             }
-            Self::Nadam(moments) => nadam(weight, step, moments),
-            Self::Adagrad { initial, epsilon } => {
-                let sum = step.recall("accumulator", initial) + gradient.clone().square();
-                weight - gradient * rate / (step.remember("accumulator", sum) + epsilon).sqrt()
+            (Self::Nadam(moments), [first, second]) => nadam(moments, first, second, gradient, at),
+            (Self::Adagrad { epsilon, .. }, [sum]) => {
+                *sum = sum.clone() + gradient.clone().square();
+                gradient * rate / (sum.clone() + epsilon).sqrt()
             }
-            Self::Adadelta { rho, epsilon } => {
-                let squares = step.blend("accumulated_grad", gradient.clone().square(), rho);
-                let changes = step.recall("accumulated_delta_var", 0.0);
-                let root = |values: Tensor<1>| (values + epsilon).sqrt();
-                let change = root(changes.clone()) * gradient / root(squares);
-                let next = changes * rho as f32 + change.clone().square() * (1.0 - rho) as f32;
-                step.remember("accumulated_delta_var", next);
-                weight - change * rate
+            (Self::Adadelta { rho, epsilon }, [squares, changes]) => {
+                *squares = blend(squares, gradient.clone().square(), rho);
+                let root = |values: &N| (values.clone() + epsilon).sqrt();
+                let change = root(changes) * gradient / root(squares);
+                *changes = blend(changes, change.clone().square(), rho);
+                change * rate
             }
-            Self::Lion { beta_1, beta_2 } => {
-                let momentum = step.recall("momentum", 0.0);
-                let blend =
-                    |beta: f64| momentum.clone() * beta as f32 + gradient.clone() * (1.0 - beta as f32);
-                step.remember("momentum", blend(beta_2));
-                weight - blend(beta_1).sign() * rate
+            (Self::Lion { beta_1, beta_2 }, [momentum]) => {
+                let change = blend(momentum, gradient.clone(), beta_1).sign() * rate;
+                *momentum = blend(momentum, gradient, beta_2);
+                change
             }
-            Self::Ftrl { .. } => self.ftrl(weight, step),
-            Self::Adafactor { .. } => self.adafactor(weight, step),
-            Self::Lamb(moments) => lamb(weight, step, moments),
+            (Self::Ftrl { power, l1, l2, l2_shrinkage, beta, .. }, [sum, linear]) => {
+                let before = sum.clone().powf(-power);
+                *sum = sum.clone() + gradient.clone().square();
+                let after = sum.clone().powf(-power);
+                let shrunk = gradient + weight.clone() * (2.0 * l2_shrinkage);
+                *linear = linear.clone() + shrunk - (after.clone() - before) / rate * weight.clone();
+                let quadratic = after / rate + 2.0 * (l2 + beta / (2.0 * rate));
+                weight.clone() - (linear.clone().clamp(-l1, l1) - linear.clone()) / quadratic
+            }
+            // No other number of slots is asked for, and whole tensors are for those that are left.
+            (_, _) => gradient * 0.0,
         }
     }
 
-    fn rms_prop(&self, weight: Tensor<1>, step: &mut Step<'_>) -> Tensor<1> {
-        let Self::RmsProp { rho, momentum, epsilon, centered } = *self else { return weight };
-        let gradient = step.gradient.clone();
-        let mut divisor = step.blend("velocity", gradient.clone().square(), rho);
-        if centered {
-            divisor = divisor - step.blend("average_gradient", gradient.clone(), rho).square();
+    fn rms_prop<N: Number>(&self, slots: &mut [N], gradient: N, rate: f32) -> N {
+        let (Self::RmsProp { rho, momentum, epsilon, centered }, [velocity, rest @ ..]) = (*self, slots)
+        else {
+            return gradient;
+        };
+        *velocity = blend(velocity, gradient.clone().square(), rho);
+        let mut divisor = velocity.clone();
+        if let (true, Some(average)) = (centered, rest.first_mut()) {
+            *average = blend(average, gradient.clone(), rho);
+            divisor = divisor - average.clone().square();
         }
-        let change = gradient * step.learning_rate / (divisor + epsilon).sqrt();
-        if momentum == 0.0 {
-            return weight - change;
+        let change = gradient * rate / (divisor + epsilon).sqrt();
+        match rest.get_mut(usize::from(centered)) {
+            Some(moving) => {
+                *moving = moving.clone() * momentum + change;
+                moving.clone()
+            }
+            None => change,
         }
-        let moving = step.recall("momentum", 0.0) * momentum + change;
-        weight - step.remember("momentum", moving)
-    }
-
-    fn ftrl(&self, weight: Tensor<1>, step: &mut Step<'_>) -> Tensor<1> {
-        let Self::Ftrl { power, initial, l1, l2, l2_shrinkage, beta } = *self else { return weight };
-        let (gradient, rate) = (step.gradient.clone(), step.learning_rate);
-        let sum = step.recall("accumulator", initial);
-        let next = sum.clone() + gradient.clone().square();
-        let (before, after) = (sum.powf_scalar(-power), next.clone().powf_scalar(-power));
-        step.remember("accumulator", next);
-        let shrunk = gradient + weight.clone() * (2.0 * l2_shrinkage);
-        let linear = step.recall("linear", 0.0) + shrunk - (after.clone() - before) / rate * weight;
-        let linear = step.remember("linear", linear);
-        let quadratic = after / rate + 2.0 * (l2 + beta / (2.0 * rate));
-        (linear.clone().clamp(-l1, l1) - linear) / quadratic
     }
 
     fn adafactor(&self, weight: Tensor<1>, step: &mut Step<'_>) -> Tensor<1> {
@@ -275,50 +353,47 @@ impl Moments {
     }
 
     /// The moving averages of the gradient and of its square.
-    fn follow(self, step: &mut Step<'_>) -> (Tensor<1>, Tensor<1>) {
-        let gradient = step.gradient.clone();
-        let first = step.average("momentum", gradient.clone(), self.beta_1);
-        (first, step.average("velocity", gradient.square(), self.beta_2))
+    fn follow<N: Number>(self, first: &mut N, second: &mut N, gradient: N) {
+        *first = average(first, gradient.clone(), self.beta_1);
+        *second = average(second, gradient.square(), self.beta_2);
     }
 
     /// The betas to the power of the update's number, in 32 bits as in Keras.
-    fn powers(self, step: &Step<'_>) -> [f32; 2] {
-        [self.beta_1, self.beta_2].map(|beta| (beta as f32).powf(step.number()))
+    fn powers(self, number: f32) -> [f32; 2] {
+        [self.beta_1, self.beta_2].map(|beta| (beta as f32).powf(number))
     }
 }
 
-fn sgd(weight: Tensor<1>, step: &mut Step<'_>, momentum: f32, nesterov: bool) -> Tensor<1> {
-    let change = step.gradient.clone() * step.learning_rate;
-    if momentum == 0.0 {
-        return weight - change;
-    }
-    let moving = step.recall("momentum", 0.0) * momentum - change.clone();
-    let moving = step.remember("momentum", moving);
-    match nesterov {
-        true => weight + (moving * momentum - change),
-        false => weight + moving,
-    }
+/// The moving average of a value: `average + (value - average) * (1 - beta)`.
+fn average<N: Number>(average: &N, value: N, beta: f64) -> N {
+    average.clone() + (value - average.clone()) * (1.0 - beta) as f32
+}
+
+/// `rho * average + (1 - rho) * value`.
+fn blend<N: Number>(average: &N, value: N, rho: f64) -> N {
+    average.clone() * rho as f32 + value * (1.0 - rho) as f32
 }
 
 fn nadam_momentum(beta_1: f64, number: u64) -> f32 {
     beta_1 as f32 * (1.0 - 0.5 * 0.96_f32.powf(number as f32))
 }
 
-fn nadam(weight: Tensor<1>, step: &mut Step<'_>, moments: Moments) -> Tensor<1> {
-    let now = nadam_momentum(moments.beta_1, step.updates + 1);
-    let next = nadam_momentum(moments.beta_1, step.updates + 2);
-    let (product, product_next) = (step.momentum_product, step.momentum_product * next);
-    let (first, second) = moments.follow(step);
-    let [_, power_2] = moments.powers(step);
-    let first =
-        first * (next / (1.0 - product_next)) + step.gradient.clone() * ((1.0 - now) / (1.0 - product));
-    let second = second / (1.0 - power_2);
-    weight - first * step.learning_rate / (second.sqrt() + moments.epsilon)
+fn nadam<N: Number>(moments: Moments, first: &mut N, second: &mut N, gradient: N, at: &At) -> N {
+    let now = nadam_momentum(moments.beta_1, at.updates + 1);
+    let next = nadam_momentum(moments.beta_1, at.updates + 2);
+    let (product, product_next) = (at.momentum_product, at.momentum_product * next);
+    moments.follow(first, second, gradient.clone());
+    let [_, power_2] = moments.powers(at.number);
+    let first = first.clone() * (next / (1.0 - product_next)) + gradient * ((1.0 - now) / (1.0 - product));
+    let second = second.clone() / (1.0 - power_2);
+    first * at.learning_rate / (second.sqrt() + moments.epsilon)
 }
 
 fn lamb(weight: Tensor<1>, step: &mut Step<'_>, moments: Moments) -> Tensor<1> {
-    let (first, second) = moments.follow(step);
-    let [power_1, power_2] = moments.powers(step);
+    let (mut first, mut second) = (step.recall("momentum", 0.0), step.recall("velocity", 0.0));
+    moments.follow(&mut first, &mut second, step.gradient.clone());
+    let [first, second] = [step.remember("momentum", first), step.remember("velocity", second)];
+    let [power_1, power_2] = moments.powers(step.number());
     let change = first / (1.0 - power_1) / ((second / (1.0 - power_2)).sqrt() + moments.epsilon);
     let norm = |values: &Tensor<1>| values.clone().square().sum().sqrt();
     let (of_weight, of_change) = (norm(&weight), norm(&change));

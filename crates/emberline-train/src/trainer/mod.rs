@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use self::run::{Run, values};
 use crate::{
     Batches, Device, Error, LearningRate, Result, TrainOptions,
-    forward::{Forward, Mode},
+    forward::{Forward, Mode, native},
     weights::{Weights, numbers},
 };
 
@@ -102,6 +102,7 @@ fn train(
     check(network, options, validation.is_some())?;
     let frozen = options.frozen_layers(network)?;
     let forward = Forward::new(network, &options.device, &frozen, &options.layers);
+    let _kept = native::Kept;
     let mut run = Run::new(network, options, &frozen, &forward)?;
     run.resume()?;
     run.agree(validation.is_some())?;
@@ -133,6 +134,7 @@ pub fn evaluate(
     check(network, options, false)?;
     let frozen = options.frozen_layers(network)?;
     let forward = Forward::new(network, &options.device, &frozen, &options.layers);
+    let _kept = native::Kept;
     Run::new(network, options, &frozen, &forward)?.look(batches, 0)
 }
 
@@ -146,6 +148,7 @@ pub fn predict(
     device: &Device,
 ) -> Result<emberline_net::Tensor> {
     let (frozen, layers) = (BTreeSet::new(), BTreeMap::new());
+    let _kept = native::Kept;
     let forward = Forward::new(network, device, &frozen, &layers);
     let weights = Weights::new(network, device);
     let batch = inputs.first().and_then(|input| input.shape().first()).copied().unwrap_or_default();

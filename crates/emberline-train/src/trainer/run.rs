@@ -172,7 +172,13 @@ impl<'a> Run<'a> {
         let mut batches = batches.epoch(epoch, skipped)?;
         loop {
             let (batch, learning_rate) = (batches.next().transpose()?, self.learning_rate());
-            let Some(loss) = self.step(batch.as_ref(), learning_rate)? else { break };
+            let loss = match &self.options.workers {
+                // On a thread of the pool, which kernels need not wake then.
+                None => rayon::scope(|_| self.step(batch.as_ref(), learning_rate)),
+                // Waiting for others takes no thread of the pool, which those in one process would have to share.
+                Some(_) => self.step(batch.as_ref(), learning_rate),
+            };
+            let Some(loss) = loss? else { break };
             self.progress.batch += 1;
             let step = self.progress.batch;
             observer(&Event::Step { epoch: epoch + 1, step, loss, learning_rate });
@@ -217,7 +223,8 @@ impl<'a> Run<'a> {
                 loss,
             });
         }
-        options.optimizer.step(&mut self.state, &mut self.weights, gradients, learning_rate);
+        let on_cpu = options.device.is_cpu();
+        options.optimizer.step(&mut self.state, &mut self.weights, gradients, learning_rate, on_cpu);
         for (name, value) in statistics {
             if let Some(weight) = self.weights.get_mut(&name) {
                 weight.set(value);

@@ -183,6 +183,36 @@ fn training_and_the_runtimes_compute_the_same_sequences() {
 }
 
 #[test]
+fn weights_are_the_same_to_the_bit_with_any_number_of_threads() {
+    let mut layers = NetworkBuilder::new("windows");
+    let input = layers.input("input", [12, 10, 3]);
+    let mut value = layers.apply("conv", Conv::new_2d(40, 3).activation(Activation::Relu), input);
+    value = layers.apply("normal", BatchNormalization::new(1e-3), value);
+    value = layers.apply("depthwise", DepthwiseConv::new_2d(3).strides(2), value);
+    value = layers.apply("relu6", Activation::Relu6, value);
+    value = layers.apply("pool", Layer::MaxPooling(WindowPooling::new_2d(2)), value);
+    value = layers.apply("point", Conv::new_2d(24, 1), value);
+    value = layers.apply("mean", Layer::GlobalAveragePooling(GlobalPooling::default()), value);
+    let out = layers.apply("out", Dense::new(5).activation(Activation::Softmax), value);
+    let network = initialized(layers.build(&[out]).unwrap(), 1, &Default::default()).unwrap();
+    let options = TrainOptions::new(
+        Optimizer::parse(&"adam".into()).unwrap(),
+        Loss::parse(&"sparse_categorical_crossentropy".into()).unwrap(),
+    );
+    let pixels = (0..40 * 360).map(|i| (i % 251) as f32 / 251.0).collect();
+    let images = Tensor::new(vec![40, 12, 10, 3], pixels).unwrap();
+    let classes = Tensor::new(vec![40], (0..40).map(|i| (i % 5) as f32).collect()).unwrap();
+    let weights = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut samples = Samples::new(vec![images.clone()], classes.clone(), 17).unwrap().shuffled(3);
+        pool.install(|| fit(&network, &options, &mut samples, None, &mut |_| {})).unwrap().network
+    };
+    let one = weights(1);
+    assert_ne!(one.weights()["conv/kernel"], network.weights()["conv/kernel"]);
+    assert_eq!(one.weights(), weights(3).weights());
+}
+
+#[test]
 fn rows_of_a_table_are_looked_up_and_learned() {
     let mut layers = NetworkBuilder::new("table");
     let words = layers.input("words", [3]);

@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::Kernel;
+use super::{
+    Kernel, buffers,
+    sums::{of_channel, pairs, values},
+};
 
 /// Of `[batch, channels, positions]`, with `gamma` and `beta` of every channel. It finds mean and variance of every channel.
 #[derive(Clone, Debug)]
@@ -25,22 +28,16 @@ impl BatchNorm {
         (self.shape[0] * self.shape[2]) as f64
     }
 
-    /// The sum of a channel's values, each sample's summed in 32 bits.
-    fn sum(&self, channel: usize, of_plane: impl Fn(usize) -> f32) -> f64 {
-        let [batch, channels, positions] = self.shape;
-        (0..batch).map(|image| f64::from(of_plane((image * channels + channel) * positions))).sum()
-    }
-
     /// A function of all planes in place: of the channel and where the plane begins.
     fn each_plane(&self, function: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
         let [batch, channels, positions] = self.shape;
-        let mut values = vec![0.0; batch * channels * positions];
-        values.par_chunks_mut(channels * positions).enumerate().for_each(|(image, planes)| {
+        let mut planes = buffers::any(batch * channels * positions);
+        planes.par_chunks_mut(channels * positions).enumerate().for_each(|(image, planes)| {
             for (channel, plane) in planes.chunks_exact_mut(positions).enumerate() {
                 function(channel, (image * channels + channel) * positions, plane);
             }
         });
-        values
+        planes
     }
 }
 
@@ -48,12 +45,12 @@ impl Kernel<3> for BatchNorm {
     type Found = Moments;
 
     fn forward(&self, [x, gamma, beta]: [&[f32]; 3]) -> (Vec<f32>, Moments) {
-        let [_, channels, positions] = self.shape;
+        let [_, channels, _] = self.shape;
         let moments = |channel: usize| {
-            let mean = self.sum(channel, |plane| lanes(x, plane, positions, |x| x)) / self.count();
+            let sum = |of: &dyn Fn(&[f32]) -> f32| of_channel(self.shape, channel, |plane| of(&x[plane]));
+            let mean = sum(&|x| values(x, |x| x)) / self.count();
             let centre = mean as f32;
-            let squares =
-                self.sum(channel, |plane| lanes(x, plane, positions, |x| (x - centre) * (x - centre)));
+            let squares = sum(&|x| values(x, |x| (x - centre) * (x - centre)));
             let variance = squares / self.count();
             (centre, variance as f32, (1.0 / (variance + self.epsilon).sqrt()) as f32)
         };
@@ -81,13 +78,12 @@ impl Kernel<3> for BatchNorm {
         dy: &[f32],
         wanted: [bool; 3],
     ) -> [Option<Vec<f32>>; 3] {
-        let [_, channels, positions] = self.shape;
+        let [_, channels, _] = self.shape;
         let sums = |channel: usize| {
             let (mean, scale) = (found.mean[channel], found.scale[channel]);
-            let plain = self.sum(channel, |plane| lanes(dy, plane, positions, |dy| dy));
-            let centred = self.sum(channel, |plane| {
-                let x = &x[plane..][..positions];
-                pairs(x, &dy[plane..][..positions], |x, dy| (x - mean) * dy)
+            let plain = of_channel(self.shape, channel, |plane| values(&dy[plane], |dy| dy));
+            let centred = of_channel(self.shape, channel, |plane| {
+                pairs(&x[plane.clone()], &dy[plane], |x, dy| (x - mean) * dy)
             });
             (plain as f32, (centred * f64::from(scale)) as f32)
         };
@@ -113,25 +109,4 @@ impl Kernel<3> for BatchNorm {
     fn output_shape(&self) -> [usize; 3] {
         self.shape
     }
-}
-
-/// Values that are summed side by side, so that the processor does so at once.
-const LANES: usize = 8;
-
-fn lanes(values: &[f32], first: usize, len: usize, function: impl Fn(f32) -> f32) -> f32 {
-    let (chunks, rest) = values[first..][..len].as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += function(*value));
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|value| function(*value)).sum::<f32>()
-}
-
-fn pairs(a: &[f32], b: &[f32], function: impl Fn(f32, f32) -> f32) -> f32 {
-    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a.iter().zip(b) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += function(*a, *b));
-    }
-    sums.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(a, b)| function(*a, *b)).sum::<f32>()
 }

@@ -6,13 +6,15 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    Kernel, PARTS,
+    Kernel, PARTS, buffers,
+    buffers::Scratch,
     matrix::{Matrix, multiply},
     sum,
+    sums::{of_channels, values},
 };
 
 /// How many values of columns are laid out at a time, and how many columns those are at least and at most.
-const TILE_VALUES: usize = 1 << 18;
+const TILE_VALUES: usize = 1 << 16;
 const TILE_COLUMNS: Range<usize> = 192..4096;
 
 /// A convolution of `[batch, channels, positions]` with a kernel `[depth, height, width, channels / groups, filters]` and a bias
@@ -39,6 +41,41 @@ struct Tile {
     rows: Range<usize>,
 }
 
+/// What of a row of windows lies within the input's row: which windows, where the first of them does, and how far apart they stand.
+struct Overlap {
+    inside: Range<usize>,
+    first: usize,
+    step: usize,
+}
+
+impl Overlap {
+    /// Writes what windows see of a row; zero is what they see beside it.
+    fn copy(&self, target: &mut [f32], source: &[f32]) {
+        if self.inside.len() < target.len() {
+            target[..self.inside.start].fill(0.0);
+            target[self.inside.end..].fill(0.0);
+        }
+        let target = &mut target[self.inside.clone()];
+        match self.step {
+            1 => target.copy_from_slice(&source[self.first..][..target.len()]),
+            step => {
+                let source = source[self.first..].chunks(step);
+                target.iter_mut().zip(source).for_each(|(to, from)| *to = from[0]);
+            }
+        }
+    }
+
+    /// Adds what windows saw to a row.
+    fn add(&self, target: &mut [f32], source: &[f32]) {
+        let source = &source[self.inside.clone()];
+        let target = &mut target[self.first..];
+        match self.step {
+            1 => target.iter_mut().zip(source).for_each(|(to, from)| *to += from),
+            step => target.chunks_mut(step).zip(source).for_each(|(to, from)| to[0] += from),
+        }
+    }
+}
+
 impl Convolution {
     fn positions(&self) -> usize {
         self.output.iter().product()
@@ -57,9 +94,9 @@ impl Convolution {
         (TILE_VALUES / self.depth()).clamp(TILE_COLUMNS.start, TILE_COLUMNS.end)
     }
 
-    /// How many images are worked on together.
+    /// How many images are worked on together: several where one alone has few columns.
     fn images_at_once(&self) -> usize {
-        let filling = self.tile_columns() / self.positions();
+        let filling = TILE_COLUMNS.start / self.positions();
         filling.min(self.batch.div_ceil(PARTS)).max(1)
     }
 
@@ -86,21 +123,35 @@ impl Convolution {
         Matrix { data: &kernel[group * columns..], rows: self.depth(), columns, strides: [self.filters, 1] }
     }
 
+    /// The numbers of columns of the largest tile.
+    fn columns_len(&self) -> usize {
+        let columns = match self.images_at_once() {
+            1 => self.tile_columns().max(self.output[2]).min(self.positions()),
+            images => images * self.positions(),
+        };
+        self.depth() * columns
+    }
+
+    /// Whether columns have to be laid out for images that are worked on together.
+    fn is_laid_out(&self, images: &Range<usize>) -> bool {
+        !self.is_pointwise() || images.len() > 1
+    }
+
     /// The values under the windows of a tile, `[depth, columns]`, in `space` where they have to be laid out.
-    fn columns<'a>(&self, x: &'a [f32], tile: &Tile, group: usize, space: &'a mut Vec<f32>) -> Matrix<'a> {
+    fn columns<'a>(&self, x: &'a [f32], tile: &Tile, group: usize, space: &'a mut [f32]) -> Matrix<'a> {
         let columns = tile.images.len() * tile.rows.len() * self.output[2];
         let rows = self.depth();
-        if self.is_pointwise() && tile.images.len() == 1 {
+        if !self.is_laid_out(&tile.images) {
             let channel = tile.images.start * self.channels + group * rows;
             let first = channel * self.input_positions() + tile.rows.start * self.output[2];
             return Matrix { data: &x[first..], rows, columns, strides: [self.input_positions(), 1] };
         }
-        space.resize(rows * columns, 0.0);
-        let width = self.output[2];
-        self.each_line(tile, group, |line, source, offset| {
-            let target = &mut space[line * width..][..width];
+        let space = &mut space[..rows * columns];
+        let mut lines = space.chunks_exact_mut(self.output[2]);
+        self.each_line(tile, group, |source, overlap| {
+            let Some(target) = lines.next() else { return };
             match source {
-                Some(source) => self.copy_line(target, &x[source..][..self.input[2]], offset),
+                Some(source) => overlap.copy(target, &x[source..][..self.input[2]]),
                 None => target.fill(0.0),
             }
         });
@@ -109,48 +160,28 @@ impl Convolution {
 
     /// The reverse of `columns`: adds the values of columns where they come from. `x` begins with the tile's first image.
     fn add_columns(&self, x: &mut [f32], columns: &[f32], tile: &Tile, group: usize) {
-        let width = self.output[2];
         let skipped = tile.images.start * self.channels * self.input_positions();
-        self.each_line(tile, group, |line, source, offset| {
-            let Some(source) = source else { return };
-            let from = &columns[line * width..][..width];
-            let to = &mut x[source - skipped..][..self.input[2]];
-            let (inside, first, step) = self.inside(offset);
-            let from = &from[inside];
-            match step {
-                1 => to[first..][..from.len()].iter_mut().zip(from).for_each(|(to, from)| *to += from),
-                _ => to[first..].iter_mut().step_by(step).zip(from).for_each(|(to, from)| *to += from),
+        let mut lines = columns.chunks_exact(self.output[2]);
+        self.each_line(tile, group, |source, overlap| {
+            if let (Some(from), Some(source)) = (lines.next(), source) {
+                overlap.add(&mut x[source - skipped..][..self.input[2]], from);
             }
         });
     }
 
-    fn copy_line(&self, target: &mut [f32], source: &[f32], offset: isize) {
-        let (inside, first, step) = self.inside(offset);
-        target[..inside.start].fill(0.0);
-        target[inside.end..].fill(0.0);
-        let target = &mut target[inside];
-        match step {
-            1 => target.copy_from_slice(&source[first..][..target.len()]),
-            _ => {
-                target.iter_mut().zip(source[first..].iter().step_by(step)).for_each(|(to, from)| *to = *from)
-            }
-        }
-    }
-
-    /// Which places of a row of windows lie within the input's row, where the first of them does, and the step, when place 0 stands
-    /// at `offset`.
-    fn inside(&self, offset: isize) -> (Range<usize>, usize, usize) {
+    /// What of a row of windows lies within the input's row, when the first of them stands at `offset`.
+    fn overlap(&self, offset: isize) -> Overlap {
         let (step, width) = (self.strides[2], self.output[2]);
         let start = offset.min(0).unsigned_abs().div_ceil(step).min(width);
         let room = self.input[2] as isize - offset;
         let end = (room.max(0) as usize).div_ceil(step).clamp(start, width);
         let first = (offset + (start * step) as isize).max(0) as usize;
-        (start..end, first.min(self.input[2]), step)
+        Overlap { inside: start..end, first: first.min(self.input[2]), step }
     }
 
-    /// Every row of windows of every row of the columns: the number of the line, where the input's row begins, unless it lies in
-    /// the padding, and at which of its places the first window has its value.
-    fn each_line(&self, tile: &Tile, group: usize, mut line: impl FnMut(usize, Option<usize>, isize)) {
+    /// Every row of windows of every row of the columns, in their order: where the input's row begins, unless it lies in the padding,
+    /// and what of it the windows see.
+    fn each_line(&self, tile: &Tile, group: usize, mut line: impl FnMut(Option<usize>, &Overlap)) {
         let [_, height, _] = self.output;
         let [in_depth, in_height, in_width] = self.input;
         let channels = self.channels / self.groups;
@@ -158,22 +189,24 @@ impl Convolution {
             let place = place * self.strides[axis] + tap * self.dilation[axis];
             place.checked_sub(self.before[axis]).filter(|&place| place < self.input[axis])
         };
-        let mut number = 0;
-        for tap in 0..self.window.iter().product() {
-            let [z, y, x] = [
-                tap / (self.window[1] * self.window[2]),
-                tap / self.window[2] % self.window[1],
-                tap % self.window[2],
-            ];
-            let offset = (x * self.dilation[2]) as isize - self.before[2] as isize;
-            for channel in 0..channels {
-                for image in tile.images.clone() {
-                    let plane = (image * self.channels + group * channels + channel) * in_depth;
-                    for row in tile.rows.clone() {
-                        let place = along(0, row / height, z).zip(along(1, row % height, y));
-                        let source = place.map(|(z, y)| ((plane + z) * in_height + y) * in_width);
-                        line(number, source, offset);
-                        number += 1;
+        let overlaps: Vec<Overlap> = (0..self.window[2])
+            .map(|tap| self.overlap((tap * self.dilation[2]) as isize - self.before[2] as isize))
+            .collect();
+        for tap in 0..self.window[0] * self.window[1] {
+            let [z, y] = [tap / self.window[1], tap % self.window[1]];
+            let start = |row: usize| {
+                let place = along(0, row / height, z).zip(along(1, row % height, y));
+                place.map(|(z, y)| (z * in_height + y) * in_width)
+            };
+            let starts: Vec<Option<usize>> = tile.rows.clone().map(start).collect();
+            for overlap in &overlaps {
+                for channel in 0..channels {
+                    for image in tile.images.clone() {
+                        let volume = image * self.channels + group * channels + channel;
+                        let volume = volume * in_depth * in_height * in_width;
+                        for start in &starts {
+                            line(start.map(|start| volume + start), overlap);
+                        }
                     }
                 }
             }
@@ -182,7 +215,7 @@ impl Convolution {
 
     /// The part of an output's gradient that belongs to a tile, `[filters / groups, columns]`, in `space` where it has to be
     /// gathered.
-    fn gradient<'a>(&self, dy: &'a [f32], tile: &Tile, group: usize, space: &'a mut Vec<f32>) -> Matrix<'a> {
+    fn gradient<'a>(&self, dy: &'a [f32], tile: &Tile, group: usize, space: &'a mut [f32]) -> Matrix<'a> {
         let (filters, positions) = (self.filters / self.groups, self.positions());
         let columns = tile.images.len() * tile.rows.len() * self.output[2];
         let first = |image: usize| (image * self.filters + group * filters) * positions;
@@ -190,13 +223,22 @@ impl Convolution {
             let data = &dy[first(tile.images.start) + tile.rows.start * self.output[2]..];
             return Matrix { data, rows: filters, columns, strides: [positions, 1] };
         }
-        space.clear();
+        let space = &mut space[..filters * columns];
+        let mut planes = space.chunks_exact_mut(positions);
         for filter in 0..filters {
-            for image in tile.images.clone() {
-                space.extend_from_slice(&dy[first(image) + filter * positions..][..positions]);
+            for (image, plane) in tile.images.clone().zip(&mut planes) {
+                plane.copy_from_slice(&dy[first(image) + filter * positions..][..positions]);
             }
         }
         Matrix { data: space, rows: filters, columns, strides: [columns, 1] }
+    }
+
+    /// The numbers of the gathered gradient of the largest tile of several images.
+    fn gathered_len(&self) -> usize {
+        match self.images_at_once() {
+            1 => 0,
+            images => self.filters / self.groups * images * self.positions(),
+        }
     }
 
     /// Some images, as many as are worked on together.
@@ -207,22 +249,26 @@ impl Convolution {
 
     fn of_input(&self, kernel: &[f32], dy: &[f32]) -> Vec<f32> {
         let len = self.channels * self.input_positions();
-        let mut dx = vec![0.0; self.batch * len];
+        let mut dx = buffers::any(self.batch * len);
         dx.par_chunks_mut(len * self.images_at_once()).enumerate().for_each(|(part, dx)| {
-            let (mut columns, mut gathered) = (Vec::new(), Vec::new());
+            let mut columns = Scratch::new(self.columns_len());
+            let mut gathered = Scratch::new(self.gathered_len());
+            if self.is_laid_out(&self.images(part)) {
+                dx.fill(0.0);
+            }
             for tile in self.tiles(self.images(part)) {
                 for group in 0..self.groups {
                     let dy = self.gradient(dy, &tile, group, &mut gathered);
                     let kernel = self.kernel(kernel, group);
-                    if self.is_pointwise() && tile.images.len() == 1 {
+                    if !self.is_laid_out(&tile.images) {
                         let first = group * kernel.rows * self.positions();
                         let first = first + tile.rows.start * self.output[2];
                         multiply(&mut dx[first..], self.positions(), false, kernel, dy);
                         continue;
                     }
-                    columns.resize(kernel.rows * dy.columns, 0.0);
-                    multiply(&mut columns, dy.columns, false, kernel, dy);
-                    self.add_columns(dx, &columns, &tile, group);
+                    let columns = &mut columns[..kernel.rows * dy.columns];
+                    multiply(columns, dy.columns, false, kernel, dy);
+                    self.add_columns(dx, columns, &tile, group);
                 }
             }
         });
@@ -233,8 +279,9 @@ impl Convolution {
         let parts = self.batch.div_ceil(self.images_at_once());
         let each = parts.div_ceil(PARTS);
         let partial = |first: usize| {
-            let mut kernel = vec![0.0; self.depth() * self.filters];
-            let (mut space, mut gathered) = (Vec::new(), Vec::new());
+            let mut kernel = buffers::zeros(self.depth() * self.filters);
+            let mut space = Scratch::new(self.columns_len());
+            let mut gathered = Scratch::new(self.gathered_len());
             for part in first..(first + each).min(parts) {
                 for tile in self.tiles(self.images(part)) {
                     for group in 0..self.groups {
@@ -257,28 +304,31 @@ impl Kernel<3> for Convolution {
     fn forward(&self, [x, kernel, bias]: [&[f32]; 3]) -> (Vec<f32>, ()) {
         let positions = self.positions();
         let (len, filters) = (self.filters * positions, self.filters / self.groups);
-        let mut y = vec![0.0; self.batch * len];
+        let mut y = buffers::any(self.batch * len);
         y.par_chunks_mut(len * self.images_at_once()).enumerate().for_each(|(part, y)| {
-            for (channel, plane) in y.chunks_exact_mut(positions).enumerate() {
-                plane.fill(bias[channel % self.filters]);
-            }
-            let (mut space, mut product) = (Vec::new(), Vec::new());
+            let mut space = Scratch::new(self.columns_len());
+            let mut product = Scratch::new(self.gathered_len());
             for tile in self.tiles(self.images(part)) {
                 for group in 0..self.groups {
                     let columns = self.columns(x, &tile, group, &mut space);
                     let kernel = self.kernel(kernel, group).transposed();
+                    let width = columns.columns;
                     if tile.images.len() == 1 {
                         let first = group * filters * positions + tile.rows.start * self.output[2];
-                        multiply(&mut y[first..], positions, true, kernel, columns);
+                        let y = &mut y[first..];
+                        for (filter, bias) in bias[group * filters..][..filters].iter().enumerate() {
+                            y[filter * positions..][..width].fill(*bias);
+                        }
+                        multiply(y, positions, true, kernel, columns);
                         continue;
                     }
-                    product.resize(filters * columns.columns, 0.0);
-                    multiply(&mut product, columns.columns, false, kernel, columns);
-                    let planes = product.chunks_exact(positions).enumerate();
-                    for (number, plane) in planes {
+                    let product = &mut product[..filters * width];
+                    multiply(product, width, false, kernel, columns);
+                    for (number, plane) in product.chunks_exact(positions).enumerate() {
                         let (filter, image) = (number / tile.images.len(), number % tile.images.len());
-                        let first = (image * self.filters + group * filters + filter) * positions;
-                        y[first..][..positions].iter_mut().zip(plane).for_each(|(y, value)| *y += value);
+                        let filter = group * filters + filter;
+                        let y = &mut y[(image * self.filters + filter) * positions..][..positions];
+                        y.iter_mut().zip(plane).for_each(|(y, value)| *y = value + bias[filter]);
                     }
                 }
             }
@@ -296,20 +346,11 @@ impl Kernel<3> for Convolution {
         [
             wanted[0].then(|| self.of_input(kernel, dy)),
             wanted[1].then(|| self.of_kernel(x, dy)),
-            wanted[2].then(|| sums_of_channels(dy, self.filters, self.positions())),
+            wanted[2].then(|| of_channels(self.output_shape(), |plane| values(&dy[plane], |dy| dy))),
         ]
     }
 
     fn output_shape(&self) -> [usize; 3] {
         [self.batch, self.filters, self.positions()]
     }
-}
-
-/// The sum of every channel of `[batch, channels, positions]`.
-pub(super) fn sums_of_channels(values: &[f32], channels: usize, positions: usize) -> Vec<f32> {
-    let of = |channel: usize| {
-        let planes = values.chunks_exact(positions).skip(channel).step_by(channels);
-        planes.map(|plane| f64::from(plane.iter().sum::<f32>())).sum::<f64>() as f32
-    };
-    (0..channels).map(of).collect()
 }

@@ -3,10 +3,10 @@
 
 use rayon::prelude::*;
 
-use super::{Kernel, PARTS, conv::sums_of_channels, sum};
-
-/// Values that are summed side by side, so that the processor does so at once.
-const LANES: usize = 8;
+use super::{
+    Kernel, PARTS, buffers, sum,
+    sums::{of_channels, pairs, values},
+};
 
 /// A depthwise convolution of `[batch, channels, positions]` with a kernel `[height, width, channels, multiplier]` and a bias
 /// `[channels * multiplier]`.
@@ -89,7 +89,8 @@ impl Depthwise {
         let (positions, filters) = (self.positions(), self.filters());
         let [height, width] = self.padded();
         let taps: Vec<usize> = self.taps().collect();
-        let mut dx = vec![0.0; self.batch * self.channels * self.input_positions()];
+        // What no window sees has no gradient.
+        let mut dx = buffers::zeros(self.batch * self.channels * self.input_positions());
         dx.par_chunks_mut(self.channels * self.input_positions())
             .zip(dy.par_chunks(filters * positions))
             .for_each(|(dx, dy)| {
@@ -127,7 +128,7 @@ impl Depthwise {
                     for filter in channel * self.multiplier..(channel + 1) * self.multiplier {
                         self.spread(&mut row, &dy[(image * filters + filter) * positions..][..positions]);
                         for (tap, &place) in taps.iter().enumerate() {
-                            kernel[tap * filters + filter] += dot(&padded[place..], &row);
+                            kernel[tap * filters + filter] += pairs(&padded[place..], &row, |x, dy| x * dy);
                         }
                     }
                 }
@@ -145,7 +146,7 @@ impl Kernel<3> for Depthwise {
         let (positions, filters) = (self.positions(), self.filters());
         let [height, width] = self.padded();
         let taps: Vec<usize> = self.taps().collect();
-        let mut y = vec![0.0; self.batch * filters * positions];
+        let mut y = buffers::any(self.batch * filters * positions);
         y.par_chunks_mut(filters * positions)
             .zip(x.par_chunks(self.channels * self.input_positions()))
             .for_each(|(y, x)| {
@@ -176,7 +177,7 @@ impl Kernel<3> for Depthwise {
         [
             wanted[0].then(|| self.of_input(kernel, dy)),
             wanted[1].then(|| self.of_kernel(x, dy)),
-            wanted[2].then(|| sums_of_channels(dy, self.filters(), self.positions())),
+            wanted[2].then(|| of_channels(self.output_shape(), |plane| values(&dy[plane], |dy| dy))),
         ]
     }
 
@@ -187,15 +188,4 @@ impl Kernel<3> for Depthwise {
 
 fn add(to: &mut [f32], from: &[f32], factor: f32) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let len = a.len().min(b.len());
-    let (a, rest_a) = a[..len].as_chunks::<LANES>();
-    let (b, rest_b) = b[..len].as_chunks::<LANES>();
-    let mut lanes = [0.0_f32; LANES];
-    for (a, b) in a.iter().zip(b) {
-        lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += a * b);
-    }
-    lanes.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f32>()
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Kernel;
+use super::{Kernel, buffers};
 
 /// Of `[batch, channels, positions]`.
 #[derive(Clone, Debug)]
@@ -32,29 +32,39 @@ impl MaxPool {
         start.saturating_sub(self.before[axis])..end.min(self.input[axis])
     }
 
-    /// The greatest values of a plane, and where they are.
+    /// The windows of a row that have a value of their own at a place within them, and where the first of them has it.
+    fn windows_with(&self, tap: usize) -> (Range<usize>, usize) {
+        let (stride, before, width) = (self.strides[2], self.before[2], self.input[2]);
+        let start = before.saturating_sub(tap).div_ceil(stride).min(self.output[2]);
+        let end = (width + before).saturating_sub(tap).div_ceil(stride).clamp(start, self.output[2]);
+        (start..end, (start * stride + tap).saturating_sub(before))
+    }
+
+    /// The greatest values of a plane, and where they are. A row of windows at a time, each of their places in turn: so there is no
+    /// branch within a row.
     fn pool(&self, plane: &[f32], values: &mut [f32], places: &mut [u32]) {
         let [_, height, width] = self.input;
-        let columns: Vec<Range<usize>> = (0..self.output[2]).map(|place| self.seen(2, place)).collect();
-        let mut found = values.iter_mut().zip(places);
-        for z in 0..self.output[0] {
-            for y in 0..self.output[1] {
-                for (columns, (value, place)) in columns.iter().zip(&mut found) {
-                    let mut best = (f32::NEG_INFINITY, 0);
-                    for depth in self.seen(0, z) {
-                        for row in self.seen(1, y) {
-                            let line = (depth * height + row) * width;
-                            for (column, &x) in
-                                (line..).zip(&plane[line..][..width]).skip(columns.start).take(columns.len())
-                            {
-                                // A value that is none is kept, so that it is noticed.
-                                if x > best.0 || x.is_nan() {
-                                    best = (x, column);
-                                }
-                            }
+        let [_, rows, columns] = self.output;
+        let taps: Vec<(Range<usize>, usize)> =
+            (0..self.window[2]).map(|tap| self.windows_with(tap)).collect();
+        values.fill(f32::NEG_INFINITY);
+        places.fill(0);
+        let found = values.chunks_exact_mut(columns).zip(places.chunks_exact_mut(columns));
+        for (row_of_windows, (values, places)) in found.enumerate() {
+            for depth in self.seen(0, row_of_windows / rows) {
+                for row in self.seen(1, row_of_windows % rows) {
+                    let line = (depth * height + row) * width;
+                    for (windows, first) in &taps {
+                        let found = values[windows.clone()].iter_mut().zip(&mut places[windows.clone()]);
+                        let from = plane[line..][..width].iter().skip(*first).step_by(self.strides[2]);
+                        let place = (line + first..).step_by(self.strides[2]);
+                        for ((value, at), (x, place)) in found.zip(from.zip(place)) {
+                            // A value that is none is kept, so that it is noticed.
+                            let wins = *x > *value || x.is_nan();
+                            *value = if wins { *x } else { *value };
+                            *at = if wins { place as u32 } else { *at };
                         }
                     }
-                    (*value, *place) = (best.0, best.1 as u32);
                 }
             }
         }
@@ -66,7 +76,7 @@ impl Kernel<1> for MaxPool {
 
     fn forward(&self, [x]: [&[f32]; 1]) -> (Vec<f32>, Vec<u32>) {
         let [before, after] = self.lens();
-        let mut y = vec![0.0; self.batch * after];
+        let mut y = buffers::any(self.batch * after);
         let mut places = vec![0; self.batch * after];
         let samples = y.par_chunks_mut(after).zip(places.par_chunks_mut(after)).zip(x.par_chunks(before));
         samples.for_each(|((y, places), x)| {
@@ -86,7 +96,7 @@ impl Kernel<1> for MaxPool {
     ) -> [Option<Vec<f32>>; 1] {
         let [before, after] = self.lens();
         let of_input = || {
-            let mut dx = vec![0.0; self.batch * before];
+            let mut dx = buffers::zeros(self.batch * before);
             let samples = dx.par_chunks_mut(before).zip(dy.par_chunks(after)).zip(places.par_chunks(after));
             samples.for_each(|((dx, dy), places)| {
                 let (of_input, of_output) = (before / self.channels, after / self.channels);

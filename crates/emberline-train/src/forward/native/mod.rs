@@ -3,11 +3,17 @@
 //!
 //! Sums run in an order that sizes alone decide, so results are the same to the bit whatever the number of threads.
 
+mod affine;
 mod batch_norm;
+mod buffers;
 mod conv;
 mod depthwise;
+mod lanes;
 mod matrix;
 mod max_pool;
+mod mean;
+mod rectifier;
+mod sums;
 
 use std::fmt::Debug;
 
@@ -20,9 +26,17 @@ use burn_dispatch::backends::{
     },
     flex::FlexTensor,
 };
-use burn_tensor::{BackendPrimitive, Float, Tensor, TensorData};
+use burn_tensor::{BackendPrimitive, Float, Tensor};
 
-pub(super) use self::{batch_norm::BatchNorm, conv::Convolution, depthwise::Depthwise, max_pool::MaxPool};
+use self::buffers::tensor;
+pub(super) use self::{
+    affine::Affine, batch_norm::BatchNorm, conv::Convolution, depthwise::Depthwise, max_pool::MaxPool,
+    mean::Mean, rectifier::Rectifier,
+};
+pub(crate) use self::{
+    buffers::Kept,
+    lanes::{Lanes, each_place},
+};
 
 /// In how many parts a gradient that all images share is summed. More would cost memory, fewer would leave cores idle.
 const PARTS: usize = 4;
@@ -115,16 +129,13 @@ impl<K: Kernel<N>, const N: usize> Backward<Flex, N> for Gradient<K> {
     }
 }
 
-fn tensor(numbers: Vec<f32>, shape: &[usize]) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(numbers, shape.to_vec()))
-}
-
 /// Adds up parts in their order.
 fn sum(parts: Vec<Vec<f32>>) -> Vec<f32> {
     let mut parts = parts.into_iter();
     let first = parts.next().unwrap_or_default();
     parts.fold(first, |mut sum, part| {
-        sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+        sum.iter_mut().zip(&part).for_each(|(sum, value)| *sum += value);
+        buffers::give_back(part);
         sum
     })
 }
