@@ -105,6 +105,19 @@ fn check_inputs(ports: &[PortInfo], inputs: &[TensorView<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// How many samples the inputs have, all of them the same.
+fn samples_of(ports: &[PortInfo], inputs: &[TensorView<'_>]) -> Result<usize> {
+    let count = |input: &TensorView<'_>| input.shape().first().copied().unwrap_or(0);
+    let samples = inputs.first().map_or(0, count);
+    match ports.iter().zip(inputs).find(|(_, input)| count(input) != samples) {
+        None => Ok(samples),
+        Some((port, input)) => {
+            let expected = format!("a batch of {samples}, as of the first input");
+            Err(Error::Input { input: port.name.clone(), expected, found: input.shape().to_vec() })
+        }
+    }
+}
+
 /// The outputs of a batch of no samples, which not every operator of every runtime can compute; `None` for other batches.
 fn outputs_of_nothing(outputs: &[PortInfo], inputs: &[TensorView<'_>]) -> Option<Result<Vec<Tensor>>> {
     if !inputs.iter().any(|input| input.shape().contains(&0)) {

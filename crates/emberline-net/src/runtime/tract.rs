@@ -10,7 +10,7 @@ use tract_onnx::{
     tract_hir::infer::Factoid,
 };
 
-use super::{PortInfo, PrepareOptions, Prepared, Runtime, check_inputs, outputs_of_nothing};
+use super::{PortInfo, PrepareOptions, Prepared, Runtime, check_inputs, outputs_of_nothing, samples_of};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// `tract`, an ONNX runtime in Rust. Needs no library.
@@ -116,13 +116,7 @@ impl Prepared for PreparedPlan {
             let shaped = |input: &TensorView<'_>| (input.shape().to_vec(), input.data().to_vec());
             return self.run_once(inputs.iter().map(shaped));
         }
-        let samples = inputs.first().map_or(0, |input| input.shape()[0]);
-        if let Some((port, input)) =
-            self.inputs.iter().zip(inputs).find(|(_, input)| input.shape()[0] != samples)
-        {
-            let expected = format!("a batch of {samples}, as of the first input");
-            return Err(Error::Input { input: port.name.clone(), expected, found: input.shape().to_vec() });
-        }
+        let samples = samples_of(&self.inputs, inputs)?;
         let mut batch: Vec<(Vec<usize>, Vec<f32>)> = Vec::new();
         for i in 0..samples {
             let outputs = self.run_once(inputs.iter().map(|input| sample(input, i)))?;

@@ -6,13 +6,11 @@ use parking_lot::Mutex;
 use prost::Message;
 
 use super::{
-    super::{PortInfo, Prepared, check_inputs, outputs_of_nothing},
+    super::{PortInfo, Prepared, check_inputs, outputs_of_nothing, samples_of},
     graph::{self, Graph, Port, Refused},
     plan::{Frame, Plan},
 };
-use crate::{
-    Error, OnnxLimits, OnnxModel, Result, Tensor, TensorView, onnx::proto::NodeProto, tensor::len_of,
-};
+use crate::{OnnxLimits, OnnxModel, Result, Tensor, TensorView, onnx::proto::NodeProto, tensor::len_of};
 
 /// The oldest operator set that is read: since then operators are what they are today.
 const OPSET_MIN: i64 = 13;
@@ -88,13 +86,7 @@ impl Prepared for PreparedPlan {
         if let Some(outputs) = outputs_of_nothing(&self.outputs, inputs) {
             return outputs;
         }
-        let samples = inputs.first().map_or(0, |input| input.shape()[0]);
-        if let Some((port, input)) =
-            self.inputs.iter().zip(inputs).find(|(_, input)| input.shape()[0] != samples)
-        {
-            let expected = format!("a batch of {samples}, as of the first input");
-            return Err(Error::Input { input: port.name.clone(), expected, found: input.shape().to_vec() });
-        }
+        let samples = samples_of(&self.inputs, inputs)?;
         let zeros = |port: &PortInfo| {
             let sizes = port.shape.iter().skip(1).map(|size| size.unwrap_or(0));
             let shape: Vec<usize> = std::iter::once(samples).chain(sizes).collect();
