@@ -9,7 +9,6 @@ An accuracy below 0.98 is an error, but for --tiny.
 
 import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -17,7 +16,8 @@ import tempfile
 
 import numpy
 from PIL import Image
-from tuning import home
+
+from common.command import with_own_home
 
 NETWORK = pathlib.Path(__file__).resolve().parent.parent / "crates/emberline-ml/tests/fixtures/training/digits_cnn.keras"
 LEARNING_RATES = "0.01,0.003,0.0001"
@@ -46,10 +46,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         pictures = digits(work / "digits", 200 if a.tiny else 1_797)
-        own_home = work / "home"
-        own_home.mkdir()
-        (own_home / "onnxruntime").symlink_to(home() / "onnxruntime")
-        environment = os.environ | {"EMBERLINE_HOME": str(own_home)}
+        environment = with_own_home(work, "onnxruntime")
         arguments = ["emberline", "fit", pictures, "--network", NETWORK, "--scale", str(1 / 255)]
         arguments += ["--learning-rate", LEARNING_RATES, "--batch-size", BATCH_SIZES]
         arguments += ["--epochs", str(2 if a.tiny else a.epochs), "--out", work / "digits.ember"]

@@ -4,22 +4,11 @@
 """
 
 import argparse
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
-import time
 
 from common import pictures
-
-
-def peak_mib(command):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"{command} failed with {status}")
-    return usage.ru_maxrss / 1024
+from common.command import seconds_and_mib
 
 
 def main():
@@ -31,10 +20,9 @@ def main():
         with tempfile.TemporaryDirectory() as work:
             work = pathlib.Path(work)
             images = pictures.folder(work / "images", count)
-            start = time.perf_counter()
             command = ["emberline", "featurize", images, "--model", "EfficientNetLite0", "--out", work / "f.parquet", "--no-cache"]
-            peak = peak_mib(command)
-            print(f"{count:7} images: peak RSS {peak:6.0f} MiB, {time.perf_counter() - start:6.1f} s")
+            seconds, peak = seconds_and_mib(*command)
+            print(f"{count:7} images: peak RSS {peak:6.0f} MiB, {seconds:6.1f} s")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from unittest import mock
 import numpy
 
 from common import pictures
+from common.command import seconds_and_mib
 
 # Before TensorFlow and the threads of others start.
 for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -173,28 +174,16 @@ def compare(name, origin, build, rounds, work):
     return weights
 
 
-# Runs a command and prints its seconds and its most memory in KiB.
-LAUNCHER = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
-
-
 def featurizer(weights, work):
     """VGG16 without its dense layers, as `emberline featurize` loads it for one picture."""
     images = pictures.folder(work / "one", 1)
     command = ["emberline", "featurize", images, "--model", "VGG16", "--weights", weights, "--layer", "block5_pool"]
     command += ["--out", work / "f.parquet", "--no-cache"]
-    # A process begins with the peak of the one that it forks from, which is large here.
-    small = [sys.executable, "-c", LAUNCHER, *map(str, command)]
-    found = subprocess.run(small, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    seconds, peak = float(found[0]), float(found[1])
+    seconds, peak = seconds_and_mib(*command)
     megabytes = weights.stat().st_size / 1e6
     print(
         f"  VGG16 as a featurizer, out of a file of {megabytes:.0f} MB: {seconds:.1f} s from start to features,"
-        f" at most {peak / 1024:.0f} MiB resident",
+        f" at most {peak:.0f} MiB resident",
         flush=True,
     )
 

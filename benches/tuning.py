@@ -21,16 +21,12 @@ import numpy
 from PIL import Image, ImageOps
 
 from common import peer
+from common.command import home, with_own_home
 
 FOLDS = 5
 STRENGTHS = numpy.logspace(-3, 0, 20)
 GRID = "regParam=0.001..1:log:20"
 LABELS = ("animals", "clothes", "food", "household", "plants", "town", "vehicles")
-
-
-def home():
-    default = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "emberline"
-    return pathlib.Path(os.environ.get("EMBERLINE_HOME", default))
 
 
 def real_pictures(out, count):
@@ -95,11 +91,7 @@ def main():
         work = pathlib.Path(work)
         pictures = real_pictures(work / "pictures", count)
         onnx = peer.onnx_of(work)
-        own_home = work / "home"
-        own_home.mkdir()
-        for shared in ("models", "onnxruntime"):
-            (own_home / shared).symlink_to(home() / shared)
-        environment = os.environ | {"EMBERLINE_HOME": str(own_home)}
+        environment = with_own_home(work, "models", "onnxruntime")
         network = ("--model", "EfficientNetLite0")
 
         def tune():

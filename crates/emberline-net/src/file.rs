@@ -81,10 +81,16 @@ impl NamedTensors {
     }
 }
 
+impl From<BTreeMap<String, StoredTensor>> for NamedTensors {
+    fn from(tensors: BTreeMap<String, StoredTensor>) -> Self {
+        Self { tensors, layers: Vec::new() }
+    }
+}
+
 impl From<BTreeMap<String, Tensor>> for NamedTensors {
     fn from(tensors: BTreeMap<String, Tensor>) -> Self {
-        let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into())).collect();
-        Self { tensors, layers: Vec::new() }
+        let stored = |(name, tensor): (String, Tensor)| (name, StoredTensor::from(tensor));
+        tensors.into_iter().map(stored).collect::<BTreeMap<_, _>>().into()
     }
 }
 
@@ -121,9 +127,9 @@ fn tensors(source: &Source) -> Result<NamedTensors> {
     }
     // A safetensors file begins with the length of its header, eight bytes, and the header's brace.
     if start.get(8) == Some(&b'{') {
-        return Ok(NamedTensors { tensors: safetensors(source)?, layers: Vec::new() });
+        return Ok(safetensors(source)?.into());
     }
-    Ok(NamedTensors { tensors: pth::stored(source, &pth::Limits::default())?, layers: Vec::new() })
+    Ok(pth::stored(source, &pth::Limits::default())?.into())
 }
 
 fn safetensors(source: &Source) -> Result<BTreeMap<String, StoredTensor>> {

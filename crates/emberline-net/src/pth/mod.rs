@@ -14,7 +14,7 @@ mod zipped;
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::{Error, Result, StoredTensor, Tensor, source::Source};
+use crate::{Error, NamedTensors, Result, StoredTensor, Tensor, source::Source};
 
 /// What a file may ask for. A file that asks for more is refused before anything is allocated for it.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub fn parse_state_dict(bytes: &[u8], limits: &Limits) -> Result<BTreeMap<String
 }
 
 fn read(source: &Source, limits: &Limits) -> Result<BTreeMap<String, Tensor>> {
-    stored(source, limits)?.into_iter().map(|(name, tensor)| Ok((name, tensor.read()?))).collect()
+    NamedTensors::from(stored(source, limits)?).read()
 }
 
 /// The tensors of a file, found and not yet read.

@@ -41,7 +41,13 @@ pub trait Prepared: Send + Sync + Debug {
     /// Runs the model. May be called from many threads at once; each call works on its own thread. A batch of no
     /// samples gives outputs of no samples. Fails when the inputs are not those of [`inputs`](Self::inputs), and when the
     /// runtime fails.
-    fn run(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>>;
+    fn run(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
+        check_inputs(self.inputs(), inputs)?;
+        outputs_of_nothing(self.outputs(), inputs).unwrap_or_else(|| self.run_batch(inputs))
+    }
+
+    /// [`run`](Self::run) of inputs that have been checked, with numbers in all of them.
+    fn run_batch(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>>;
 }
 
 /// Choices in preparing a model.

@@ -17,7 +17,7 @@ use ort::{
     value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType},
 };
 
-use super::{PortInfo, PrepareOptions, Prepared, Runtime, check_inputs, library, outputs_of_nothing};
+use super::{PortInfo, PrepareOptions, Prepared, Runtime, library};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// ONNX Runtime on the CPU. The fastest of the runtimes; needs its library, version 1.17 or later.
@@ -87,11 +87,7 @@ impl Prepared for PreparedSession {
         &self.outputs
     }
 
-    fn run(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
-        check_inputs(&self.inputs, inputs)?;
-        if let Some(outputs) = outputs_of_nothing(&self.outputs, inputs) {
-            return outputs;
-        }
+    fn run_batch(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
         let values = inputs.iter().map(|input| TensorRef::from_array_view((input.shape(), input.data())));
         let values = values.collect::<ort::Result<Vec<_>>>().map_err(|error| failed(&error))?;
         let outputs = self.run_values(&values)?;

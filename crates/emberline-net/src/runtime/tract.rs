@@ -10,7 +10,7 @@ use tract_onnx::{
     tract_hir::infer::Factoid,
 };
 
-use super::{PortInfo, PrepareOptions, Prepared, Runtime, check_inputs, outputs_of_nothing, samples_of};
+use super::{PortInfo, PrepareOptions, Prepared, Runtime, samples_of};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// `tract`, an ONNX runtime in Rust. Needs no library.
@@ -107,11 +107,7 @@ impl Prepared for PreparedPlan {
         &self.outputs
     }
 
-    fn run(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
-        check_inputs(&self.inputs, inputs)?;
-        if let Some(outputs) = outputs_of_nothing(&self.outputs, inputs) {
-            return outputs;
-        }
+    fn run_batch(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
         if !self.by_sample {
             let shaped = |input: &TensorView<'_>| (input.shape().to_vec(), input.data().to_vec());
             return self.run_once(inputs.iter().map(shaped));

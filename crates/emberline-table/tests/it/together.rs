@@ -54,7 +54,7 @@ impl Prepared for CountedNetwork {
         self.network.outputs()
     }
 
-    fn run(&self, inputs: &[TensorView<'_>]) -> emberline_net::Result<Vec<Tensor>> {
+    fn run_batch(&self, inputs: &[TensorView<'_>]) -> emberline_net::Result<Vec<Tensor>> {
         self.runs.fetch_add(1, Ordering::Relaxed);
         self.network.run(inputs)
     }

@@ -307,12 +307,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The node that makes a value, if nothing else uses the value under this name and no activation follows yet.
-    fn open(&mut self, name: &str, value: usize, uses: usize) -> Option<usize> {
-        let alone = self.uses.get(name) == Some(&uses);
-        // A value of another name is used by whoever gave it that name.
-        let named_once = self.values.values().filter(|(known, _)| *known == value).count() == 1;
+    fn open(&self, name: &str, value: usize, uses: usize) -> Option<usize> {
         let node = self.graph.nodes.iter().rposition(|node| node.output == value)?;
-        (alone && named_once && self.graph.nodes[node].activation == Activation::NONE).then_some(node)
+        let is_open = self.graph.nodes[node].activation == Activation::NONE;
+        (is_open && self.is_used_only(name, value, uses)).then_some(node)
+    }
+
+    /// Whether a value is used so often under this name, and has no other: it is used by whoever gave it that.
+    fn is_used_only(&self, name: &str, value: usize, uses: usize) -> bool {
+        let names = self.values.values().filter(|(known, _)| *known == value).count();
+        self.uses.get(name) == Some(&uses) && names == 1
     }
 
     fn activate(
@@ -623,16 +627,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a value is the sigmoid of another, made by the last node and used once.
-    fn is_gate_of(&mut self, gate: &str, gate_value: usize, x: usize) -> bool {
-        let last = self.graph.nodes.len().checked_sub(1);
+    fn is_gate_of(&self, gate: &str, gate_value: usize, x: usize) -> bool {
         let made_last = self.graph.nodes.last().is_some_and(|node| {
             matches!(node.operation, Operation::Activate)
                 && node.activation == Activation::Sigmoid
                 && node.output == gate_value
                 && node.inputs == [x]
         });
-        let named_once = self.values.values().filter(|(known, _)| *known == gate_value).count() == 1;
-        last.is_some() && made_last && named_once && self.uses.get(gate) == Some(&1)
+        made_last && self.is_used_only(gate, gate_value, 1)
     }
 
     fn global(&mut self, name: &str, operation: Operation) -> Result<(usize, Axes), Refused> {

@@ -108,7 +108,7 @@ impl Plan {
                 before = Some(node);
                 continue;
             }
-            let step = Step::new(node, before.take(), &places.of)?;
+            let step = Step::new(node, before.take(), &places.of);
             if let Kind::Both(both) = &step.kind {
                 band = band.max(both.2.band_of(both.0.output, step.output.layout.shape).len(3 * LANES));
             }
@@ -249,7 +249,7 @@ fn allocate(graph: &Graph, fused: &[usize], layouts: &[Layout]) -> Result<Alloca
 }
 
 impl Step {
-    fn new(node: Node, before: Option<Node>, places: &[Place]) -> Result<Self, Refused> {
+    fn new(node: Node, before: Option<Node>, places: &[Place]) -> Self {
         let Node { operation, inputs, output, activation } = node;
         let mut inputs: Vec<Place> = inputs.into_iter().map(|input| places[input]).collect();
         let output = places[output];
@@ -295,7 +295,7 @@ impl Step {
             Operation::Flatten(axes) => Kind::Flatten(axes),
             Operation::Softmax => Kind::Softmax,
         };
-        Ok(Self { kind, inputs, output, activation })
+        Self { kind, inputs, output, activation }
     }
 
     fn run(&self, buffers: &[Buffer], band: &mut Buffer, output: &mut [f32]) {

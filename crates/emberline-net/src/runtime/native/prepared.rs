@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use prost::Message;
 
 use super::{
-    super::{PortInfo, Prepared, check_inputs, outputs_of_nothing, samples_of},
+    super::{PortInfo, Prepared, samples_of},
     graph::{self, Graph, Port, Refused},
     plan::{Frame, Plan},
 };
@@ -81,11 +81,7 @@ impl Prepared for PreparedPlan {
         &self.outputs
     }
 
-    fn run(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
-        check_inputs(&self.inputs, inputs)?;
-        if let Some(outputs) = outputs_of_nothing(&self.outputs, inputs) {
-            return outputs;
-        }
+    fn run_batch(&self, inputs: &[TensorView<'_>]) -> Result<Vec<Tensor>> {
         let samples = samples_of(&self.inputs, inputs)?;
         let zeros = |port: &PortInfo| {
             let sizes = port.shape.iter().skip(1).map(|size| size.unwrap_or(0));

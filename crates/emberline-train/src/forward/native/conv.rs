@@ -9,6 +9,7 @@ use super::{
     Kernel, PARTS, buffers,
     buffers::Scratch,
     matrix::{Matrix, multiply},
+    overlap::Overlap,
     sum,
     sums::{of_channels, values},
 };
@@ -39,41 +40,6 @@ pub(in super::super) struct Convolution {
 struct Tile {
     images: Range<usize>,
     rows: Range<usize>,
-}
-
-/// What of a row of windows lies within the input's row: which windows, where the first of them does, and how far apart they stand.
-struct Overlap {
-    inside: Range<usize>,
-    first: usize,
-    step: usize,
-}
-
-impl Overlap {
-    /// Writes what windows see of a row; zero is what they see beside it.
-    fn copy(&self, target: &mut [f32], source: &[f32]) {
-        if self.inside.len() < target.len() {
-            target[..self.inside.start].fill(0.0);
-            target[self.inside.end..].fill(0.0);
-        }
-        let target = &mut target[self.inside.clone()];
-        match self.step {
-            1 => target.copy_from_slice(&source[self.first..][..target.len()]),
-            step => {
-                let source = source[self.first..].chunks(step);
-                target.iter_mut().zip(source).for_each(|(to, from)| *to = from[0]);
-            }
-        }
-    }
-
-    /// Adds what windows saw to a row.
-    fn add(&self, target: &mut [f32], source: &[f32]) {
-        let source = &source[self.inside.clone()];
-        let target = &mut target[self.first..];
-        match self.step {
-            1 => target.iter_mut().zip(source).for_each(|(to, from)| *to += from),
-            step => target.chunks_mut(step).zip(source).for_each(|(to, from)| to[0] += from),
-        }
-    }
 }
 
 impl Convolution {
@@ -169,16 +135,6 @@ impl Convolution {
         });
     }
 
-    /// What of a row of windows lies within the input's row, when the first of them stands at `offset`.
-    fn overlap(&self, offset: isize) -> Overlap {
-        let (step, width) = (self.strides[2], self.output[2]);
-        let start = offset.min(0).unsigned_abs().div_ceil(step).min(width);
-        let room = self.input[2] as isize - offset;
-        let end = (room.max(0) as usize).div_ceil(step).clamp(start, width);
-        let first = (offset + (start * step) as isize).max(0) as usize;
-        Overlap { inside: start..end, first: first.min(self.input[2]), step }
-    }
-
     /// Every row of windows of every row of the columns, in their order: where the input's row begins, unless it lies in the padding,
     /// and what of it the windows see.
     fn each_line(&self, tile: &Tile, group: usize, mut line: impl FnMut(Option<usize>, &Overlap)) {
@@ -190,7 +146,10 @@ impl Convolution {
             place.checked_sub(self.before[axis]).filter(|&place| place < self.input[axis])
         };
         let overlaps: Vec<Overlap> = (0..self.window[2])
-            .map(|tap| self.overlap((tap * self.dilation[2]) as isize - self.before[2] as isize))
+            .map(|tap| {
+                let offset = (tap * self.dilation[2]) as isize - self.before[2] as isize;
+                Overlap::new(offset, self.strides[2], self.output[2], self.input[2])
+            })
             .collect();
         for tap in 0..self.window[0] * self.window[1] {
             let [z, y] = [tap / self.window[1], tap % self.window[1]];

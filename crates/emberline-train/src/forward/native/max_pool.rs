@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Kernel, buffers};
+use super::{Kernel, buffers, overlap::Overlap};
 
 /// Of `[batch, channels, positions]`.
 #[derive(Clone, Debug)]
@@ -32,21 +32,15 @@ impl MaxPool {
         start.saturating_sub(self.before[axis])..end.min(self.input[axis])
     }
 
-    /// The windows of a row that have a value of their own at a place within them, and where the first of them has it.
-    fn windows_with(&self, tap: usize) -> (Range<usize>, usize) {
-        let (stride, before, width) = (self.strides[2], self.before[2], self.input[2]);
-        let start = before.saturating_sub(tap).div_ceil(stride).min(self.output[2]);
-        let end = (width + before).saturating_sub(tap).div_ceil(stride).clamp(start, self.output[2]);
-        (start..end, (start * stride + tap).saturating_sub(before))
-    }
-
     /// The greatest values of a plane, and where they are. A row of windows at a time, each of their places in turn: so there is no
     /// branch within a row.
     fn pool(&self, plane: &[f32], values: &mut [f32], places: &mut [u32]) {
         let [_, height, width] = self.input;
         let [_, rows, columns] = self.output;
-        let taps: Vec<(Range<usize>, usize)> =
-            (0..self.window[2]).map(|tap| self.windows_with(tap)).collect();
+        let offset = |tap: usize| tap as isize - self.before[2] as isize;
+        let taps: Vec<Overlap> = (0..self.window[2])
+            .map(|tap| Overlap::new(offset(tap), self.strides[2], columns, width))
+            .collect();
         values.fill(f32::NEG_INFINITY);
         places.fill(0);
         let found = values.chunks_exact_mut(columns).zip(places.chunks_exact_mut(columns));
@@ -54,10 +48,10 @@ impl MaxPool {
             for depth in self.seen(0, row_of_windows / rows) {
                 for row in self.seen(1, row_of_windows % rows) {
                     let line = (depth * height + row) * width;
-                    for (windows, first) in &taps {
-                        let found = values[windows.clone()].iter_mut().zip(&mut places[windows.clone()]);
-                        let from = plane[line..][..width].iter().skip(*first).step_by(self.strides[2]);
-                        let place = (line + first..).step_by(self.strides[2]);
+                    for Overlap { inside, first, step } in &taps {
+                        let found = values[inside.clone()].iter_mut().zip(&mut places[inside.clone()]);
+                        let from = plane[line..][..width].iter().skip(*first).step_by(*step);
+                        let place = (line + first..).step_by(*step);
                         for ((value, at), (x, place)) in found.zip(from.zip(place)) {
                             // A value that is none is kept, so that it is noticed.
                             let wins = *x > *value || x.is_nan();

@@ -12,6 +12,7 @@ mod lanes;
 mod matrix;
 mod max_pool;
 mod mean;
+mod overlap;
 mod rectifier;
 mod sums;
 
