@@ -36,8 +36,6 @@ UNSAVED = "candidates that are stages are tuned, and can't be saved"
 NO_PARALLELISM = "OneVsRest has no parallelism: the cores choose what runs at once"
 NO_ROWS = "a training summary has numbers, not rows: model.transform(df) has them"
 NOT_APPLICABLE: dict[str, str] = {
-    "CrossValidatorTests.test_expose_sub_models": "saving has no option: what collectSubModels kept is saved",
-    "TrainValidationSplitTests.test_expose_sub_models": "saving has no option: what collectSubModels kept is saved",
     "CrossValidatorTests.test_save_load_nested_estimator": UNSAVED,
     "TrainValidationSplitTests.test_save_load_nested_estimator": UNSAVED,
     "FeatureTests.test_string_indexer_from_labels": "no StringIndexerModel.from_labels",

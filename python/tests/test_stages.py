@@ -42,6 +42,7 @@ from emberline.ml.tuning import (
     ParamGridBuilder,
     ParamRandomBuilder,
     TrainValidationSplit,
+    TrainValidationSplitModel,
 )
 
 MODULES = (classification, clustering, evaluation, feature, keras, regression, tuning)
@@ -238,8 +239,28 @@ def test_tuning(points: DataFrame, tmp_path: Path) -> None:
     )
     with pytest.raises(RuntimeError, match="loaded"):
         loaded.getEstimator()
+    assert [[one.coefficients.tolist() for one in fold] for fold in loaded.subModels] == [
+        [one.coefficients.tolist() for one in fold] for fold in model.subModels
+    ]
+    model.write().option("persistSubModels", False).save(tmp_path / "without")
+    assert CrossValidatorModel.load(tmp_path / "without").subModels is None
+    model.write().overwrite().option("persistsubmodels", "true").save(tmp_path / "without")
+    assert len(CrossValidatorModel.load(tmp_path / "without").subModels) == 3
+    with pytest.raises(ValueError, match="`persistSubModels`: expected true or false, found maybe"):
+        model.write().option("persistSubModels", "maybe").save(tmp_path / "never")
+    with pytest.raises(ValueError, match="saved without options, found `compression`"):
+        model.write().option("compression", "gzip").save(tmp_path / "never")
     split = TrainValidationSplit(estimator=lr, estimatorParamMaps=grid, evaluator=evaluator, trainRatio=0.5)
-    assert len(split.fit(points).validationMetrics) == 2
+    model = split.fit(points)
+    assert len(model.validationMetrics) == 2
+    with pytest.raises(ValueError, match="expected sub-models, which fitting with collectSubModels keeps, found none"):
+        model.write().option("persistSubModels", "true").save(tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+    model = split.setCollectSubModels(True).fit(points)
+    model.write().option("persistSubModels", "true").save(tmp_path / "split")
+    assert [one.uid for one in TrainValidationSplitModel.load(tmp_path / "split").subModels] == [
+        one.uid for one in model.subModels
+    ]
     with pytest.raises(ValueError, match="`evaluator`: expected a value"):
         CrossValidator(estimator=lr, estimatorParamMaps=grid).fit(points)
     with pytest.raises(TypeError, match="Param"):

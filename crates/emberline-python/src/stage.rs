@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use emberline::ml::registry::{self, Role};
 use emberline::ml::{
-    CrossValidator, Estimator, Evaluator, FoldJob, IfExists, MlError, OneVsRest, ParamDefault, ParamKind,
-    ParamMap, ParamSpec, Pipeline, PipelineModel, PipelineStage, Saved, TrainValidationSplit, Transformer,
-    TuningEvent, TuningObserver, downcast, load, measure, save,
+    CrossValidator, CrossValidatorModel, Estimator, Evaluator, FoldJob, IfExists, MlError, OneVsRest,
+    ParamDefault, ParamKind, ParamMap, ParamSpec, Pipeline, PipelineModel, PipelineStage, Saved,
+    TrainValidationSplit, TrainValidationSplitModel, Transformer, TuningEvent, TuningObserver, downcast,
+    load, measure, save,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyFileExistsError, PyTypeError, PyValueError};
@@ -213,6 +214,19 @@ impl Stage {
             params.into_iter().try_for_each(|(name, Value(value))| own.set(&name, value))?;
         }
         Ok(saved.into())
+    }
+
+    /// A validator's model as it is saved with its sub-models, or without them.
+    fn persist_sub_models(&self, persist: bool) -> PyResult<Self> {
+        let stage = self.saved.stage();
+        let model: Arc<dyn Transformer> = if let Some(model) = downcast::<CrossValidatorModel>(stage) {
+            Arc::new(model.clone().persist_sub_models(persist).map_err(Failure::from)?)
+        } else if let Some(model) = downcast::<TrainValidationSplitModel>(stage) {
+            Arc::new(model.clone().persist_sub_models(persist).map_err(Failure::from)?)
+        } else {
+            return Err(self.wrong("a validator's model"));
+        };
+        Ok(model.into())
     }
 
     fn transform(&self, py: Python<'_>, table: &Table) -> PyResult<Table> {

@@ -256,6 +256,16 @@ class ValidatorModel(NativeModel):
             raise TypeError(f"{self.uid}: its stages are written in Python: only Emberline's own can be saved")
         return super()._to_native()
 
+    def _to_save(self, options: dict[str, str]) -> _emberline.Stage:
+        others = dict(options)
+        persist = others.pop("persistsubmodels", None)
+        native = super()._to_save(others)
+        if persist is None:
+            return native
+        if persist.lower() not in ("true", "false"):
+            raise ValueError(f"{self.uid}: option `persistSubModels`: expected true or false, found {persist}")
+        return native.persist_sub_models(persist.lower() == "true")
+
     def _validator(self) -> Validator:
         if self._tuned is None:
             raise RuntimeError(f"{self.uid} was loaded: the candidates are not saved with the models")

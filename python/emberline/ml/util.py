@@ -43,15 +43,24 @@ class MLWriter:
     def __init__(self, stage: Native) -> None:
         self._stage = stage
         self._overwrite = False
+        self._options: dict[str, str] = {}
 
     def overwrite(self) -> MLWriter:
         """Replaces what is there."""
         self._overwrite = True
         return self
 
+    def option(self, key: str, value: Any) -> MLWriter:
+        """Sets an option, whose name may be written in upper and lower case. There is one, of the models of
+        `CrossValidator` and `TrainValidationSplit`: ``persistSubModels``, whether what ``collectSubModels`` kept is
+        saved, too (``"true"``, where it was kept) or not (``"false"``).
+        """
+        self._options[key.lower()] = str(value)
+        return self
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Saves the stage as a folder, which appears whole or not at all."""
-        self._stage._to_native().save(os.fspath(path), self._overwrite)
+        self._stage._to_save(self._options).save(os.fspath(path), self._overwrite)
 
 
 class MLReader:
@@ -153,6 +162,12 @@ class Native(Params):
         if self._native is None:
             raise AttributeError(f"{self.uid} has no {name} yet")
         return wrapped(self._native.attribute(name))
+
+    def _to_save(self, options: dict[str, str]) -> _emberline.Stage:
+        """What a writer with these options saves."""
+        for name in options:
+            raise ValueError(f"{self.uid}: a {type(self).__name__} is saved without options, found `{name}`")
+        return self._to_native()
 
     def write(self) -> MLWriter:
         """Saves the stage: ``stage.write().overwrite().save(path)``."""

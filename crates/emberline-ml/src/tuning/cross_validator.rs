@@ -8,8 +8,8 @@ use datafusion::dataframe::DataFrame;
 use super::folds::{Dealing, Folds};
 use super::search::{Search, mean, population_std};
 use super::validator::{
-    SubModels, Tuned, check_lengths, column, finite, load_models, or_nan, transforms_as_best_model,
-    validator, write_models,
+    SubModels, Tuned, check_lengths, column, finite, load_models, or_nan, validator, validator_model,
+    write_models,
 };
 use crate::error::Result;
 use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
@@ -169,4 +169,4 @@ impl Stage for CrossValidatorModel {
     }
 }
 
-transforms_as_best_model!(CrossValidatorModel);
+validator_model!(CrossValidatorModel);

@@ -8,7 +8,7 @@ use datafusion::dataframe::DataFrame;
 use super::folds::Dealing;
 use super::search::Search;
 use super::validator::{
-    Tuned, check_lengths, finite, load_models, or_nan, transforms_as_best_model, validator, write_models,
+    Tuned, check_lengths, finite, load_models, or_nan, validator, validator_model, write_models,
 };
 use crate::error::Result;
 use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
@@ -131,4 +131,4 @@ impl Stage for TrainValidationSplitModel {
     }
 }
 
-transforms_as_best_model!(TrainValidationSplitModel);
+validator_model!(TrainValidationSplitModel);

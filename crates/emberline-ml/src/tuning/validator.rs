@@ -228,9 +228,29 @@ macro_rules! validator {
 }
 pub(super) use validator;
 
-/// What a validator's model does to tables: what its best model does.
-macro_rules! transforms_as_best_model {
+/// What every validator's model is: what its best model does to tables, and MLlib's option for saving it.
+macro_rules! validator_model {
     ($model:ident) => {
+        impl $model {
+            /// The model as MLlib saves it with the option `persistSubModels`: with its sub-models, or without them.
+            /// Without the option it is saved as it is.
+            ///
+            /// # Errors
+            /// When they are to be saved, and fitting did not keep them.
+            pub fn persist_sub_models(mut self, persist: bool) -> Result<Self> {
+                if !persist {
+                    self.sub_models = None;
+                } else if self.sub_models.is_none() {
+                    return Err(crate::error::MlError::stage(
+                        self.params.uid(),
+                        "option `persistSubModels`: expected sub-models, which fitting with collectSubModels keeps, \
+                         found none",
+                    ));
+                }
+                Ok(self)
+            }
+        }
+
         impl Transformer for $model {
             fn steps(&self, schema: &Schema) -> Result<Vec<emberline_table::Step>> {
                 self.best_model.steps(schema)
@@ -252,4 +272,4 @@ macro_rules! transforms_as_best_model {
         }
     };
 }
-pub(super) use transforms_as_best_model;
+pub(super) use validator_model;

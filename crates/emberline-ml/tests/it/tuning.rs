@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use emberline_ml::{
-    Cluster, CrossValidator, Estimator, Evaluator, FoldJob, LogisticRegression, LogisticRegressionModel,
-    MulticlassClassificationEvaluator, ParamGridBuilder, ParamMap, Pipeline, PipelineModel, PipelineStage,
-    Stage, StringIndexer, TrainValidationSplit, Transformer, TuningEvent, downcast, measure, split,
+    Cluster, CrossValidator, CrossValidatorModel, Estimator, Evaluator, FoldJob, IfExists,
+    LogisticRegression, LogisticRegressionModel, MulticlassClassificationEvaluator, ParamGridBuilder,
+    ParamMap, Pipeline, PipelineModel, PipelineStage, Stage, StringIndexer, SubModels, TrainValidationSplit,
+    TrainValidationSplitModel, Transformer, TuningEvent, downcast, load, measure, save, split,
 };
 use emberline_table::datafusion::dataframe::DataFrame;
 use emberline_table::datafusion::prelude::{Partitioning, col, ident, lit};
@@ -481,6 +482,56 @@ async fn one_split_chooses_too() -> Result<()> {
     };
     let (weak, strong) = (coefficients(&sub_models[1]), coefficients(&sub_models[0]));
     assert!(weak.map(|c| c[0].abs()) > strong.map(|c| c[0].abs()), "each has the strength of its candidate");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sub_models_are_saved_as_the_option_says() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let lr = LogisticRegression::new();
+    // The last one fails.
+    let grid = ParamGridBuilder::new().add_grid(lr.params().param("regParam")?, [0.1, 10.0, -1.0]).build();
+    let coefficients = |models: &SubModels| -> Vec<Vec<Option<Vec<f64>>>> {
+        let of = |model: &Option<Arc<dyn Transformer>>| {
+            Some(downcast::<LogisticRegressionModel>(model.as_ref()?.as_ref())?.coefficients().to_vec())
+        };
+        models.iter().map(|fold| fold.iter().map(of).collect()).collect()
+    };
+    let rows = rows().await?;
+
+    let cv = CrossValidator::new(Arc::new(lr.clone()), grid.clone(), accuracy()).num_folds(2);
+    let with = cv.clone().collect_sub_models(true).fit_model(&rows).await?;
+    let expected = with.sub_models.as_ref().map(coefficients).unwrap_or_default();
+    assert!(expected.iter().all(|fold| fold[0].is_some() && fold[1].is_some() && fold[2].is_none()));
+    let saved_and_loaded = |model: &CrossValidatorModel, name: &str| -> Result<Option<_>> {
+        save(model, &dir.path().join(name), IfExists::Fail)?;
+        let loaded = load(&dir.path().join(name))?;
+        let loaded =
+            downcast::<CrossValidatorModel>(loaded.stage()).ok_or_else(|| anyhow::anyhow!("kind"))?;
+        assert_eq!(format!("{:?}", loaded.avg_metrics), format!("{:?}", model.avg_metrics));
+        Ok(loaded.sub_models.as_ref().map(&coefficients))
+    };
+    assert_eq!(saved_and_loaded(&with, "as it is")?, Some(expected.clone()));
+    assert_eq!(saved_and_loaded(&with.clone().persist_sub_models(true)?, "with")?, Some(expected));
+    assert_eq!(saved_and_loaded(&with.persist_sub_models(false)?, "without")?, None);
+    assert!(!dir.path().join("without/subModels").exists());
+    let without = cv.fit_model(&rows).await?;
+    let error = without.clone().persist_sub_models(true).err().map(|error| error.to_string());
+    let expected = format!(
+        "{}: option `persistSubModels`: expected sub-models, which fitting with collectSubModels keeps, found none",
+        without.params().uid()
+    );
+    assert_eq!(error, Some(expected));
+    assert_eq!(saved_and_loaded(&without.persist_sub_models(false)?, "never there")?, None);
+
+    let split = TrainValidationSplit::new(Arc::new(lr), grid, accuracy()).collect_sub_models(true);
+    let model = split.fit_model(&rows).await?.persist_sub_models(true)?;
+    let expected = model.sub_models.clone().map(|models| coefficients(&vec![models]));
+    save(&model, &dir.path().join("split"), IfExists::Fail)?;
+    let loaded = load(&dir.path().join("split"))?;
+    let loaded = downcast::<TrainValidationSplitModel>(loaded.stage());
+    let found = loaded.and_then(|model| model.sub_models.clone()).map(|models| coefficients(&vec![models]));
+    assert!(found.is_some() && found == expected);
     Ok(())
 }
 
