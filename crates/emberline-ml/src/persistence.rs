@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use emberline_table::Digest;
+use emberline_table::{Digest, NewFolder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -122,25 +122,10 @@ pub fn save(stage: &dyn Stage, path: &Path, if_exists: IfExists) -> Result<()> {
     if path.exists() && if_exists == IfExists::Fail {
         return Err(MlError::saved(path, "it exists already; choose another name, or overwrite it"));
     }
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| MlError::saved(parent, e))?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".emberline-")
-        .tempdir_in(parent)
-        .map_err(|e| MlError::saved(parent, e))?;
-    let new = temporary.path().join("new");
-    write_stage(stage, &new)?;
-    if path.exists() {
-        // The old one leaves and the new one arrives by renames; what is interrupted between them loses neither.
-        let old = temporary.path().join("old");
-        fs::rename(path, &old).map_err(|e| MlError::saved(path, e))?;
-        if let Err(error) = fs::rename(&new, path) {
-            fs::rename(&old, path).map_err(|e| MlError::saved(path, e))?;
-            return Err(MlError::saved(path, error));
-        }
-        return Ok(());
-    }
-    fs::rename(&new, path).map_err(|e| MlError::saved(path, e))
+    let folder =
+        NewFolder::beside(path).map_err(|e| MlError::saved(path.parent().unwrap_or(Path::new(".")), e))?;
+    write_stage(stage, &folder.path())?;
+    folder.publish(path).map_err(|e| MlError::saved(path, e))
 }
 
 fn write_stage(stage: &dyn Stage, dir: &Path) -> Result<()> {

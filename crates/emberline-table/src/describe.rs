@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, TableError};
 use crate::function::ColumnFunction;
+use crate::new_folder::NewFolder;
 use emberline_net::Digest;
 
 /// The largest description read, in bytes. The large values are blobs, so a description is small.
@@ -211,13 +212,9 @@ pub fn save_function(function: &dyn ColumnFunction, path: &Path) -> Result<()> {
     if path.exists() {
         return Err(TableError::saved(path, "it exists already; choose another name or remove it"));
     }
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".emberline-")
-        .tempdir_in(parent)
-        .map_err(|e| TableError::io(parent, e))?;
+    let folder = NewFolder::beside(path).map_err(|e| TableError::io(path, e))?;
     let write = |name: PathBuf, bytes: &[u8]| fs::write(&name, bytes).map_err(|e| TableError::io(name, e));
-    let blobs = temporary.path().join("blobs");
+    let blobs = folder.path().join("blobs");
     fs::create_dir(&blobs).map_err(|e| TableError::io(&blobs, e))?;
     for blob in function.blobs() {
         write(blobs.join(blob.digest.to_string()), &blob.bytes)?;
@@ -225,8 +222,8 @@ pub fn save_function(function: &dyn ColumnFunction, path: &Path) -> Result<()> {
     let function = function.describe();
     let saved = SavedFunction { format_version: FORMAT_VERSION, sha256: digest_of(&function)?, function };
     let json = serde_json::to_vec_pretty(&saved).map_err(|e| TableError::description("function", e))?;
-    write(temporary.path().join("function.json"), &json)?;
-    fs::rename(temporary.keep(), path).map_err(|e| TableError::io(path, e))
+    write(folder.path().join("function.json"), &json)?;
+    folder.publish(path).map_err(|e| TableError::io(path, e))
 }
 
 /// Loads a function that [`save_function`] wrote.

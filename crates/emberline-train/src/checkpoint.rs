@@ -142,13 +142,14 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-/// Removes the numbers of earlier checkpoints.
+/// Removes the numbers of earlier checkpoints, and what a killed process had written of them.
 fn remove_others(directory: &Path, kept: &str) -> Result<()> {
     let io = |source| Error::Io { path: directory.to_owned(), source };
     for entry in fs::read_dir(directory).map_err(io)? {
         let entry = entry.map_err(io)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("checkpoint-") && name.ends_with(".safetensors") && name != kept {
+        let is_whole_or_partial = name.ends_with(".safetensors") || name.ends_with(".partial");
+        if name.starts_with("checkpoint-") && is_whole_or_partial && name != kept {
             fs::remove_file(entry.path()).map_err(io)?;
         }
     }

@@ -74,7 +74,8 @@ fn a_grid_is_trained_measured_saved_and_drawn() -> Result<()> {
 #[test]
 fn a_killed_training_goes_on_to_the_same_end() -> Result<()> {
     let network = network();
-    let args = fit(&network, &["--epochs", "300", "--test-ratio", "0", "--out", "trained.ember"]);
+    let files = ["--out", "trained.ember", "--keras", "trained.keras"];
+    let args = fit(&network, &[&["--epochs", "300", "--test-ratio", "0"], &files[..]].concat());
     let killed = Workplace::with_pictures(6)?;
     let mut child = killed.spawn(&args)?;
     let kept = || {
@@ -87,11 +88,20 @@ fn a_killed_training_goes_on_to_the_same_end() -> Result<()> {
     }
     child.kill()?;
     child.wait()?;
-    assert!(kept() && !killed.path("trained.ember").exists(), "it was not killed in the middle");
+    assert!(kept(), "it was not killed in the middle");
+    assert_eq!(killed.entries()?, ["photos"], "beside the pictures");
+    // What a process that is killed while it saves leaves, and one that is killed while it writes a checkpoint.
+    std::fs::create_dir_all(killed.path(".emberline-killed/new"))?;
+    killed.write(".emberline-killed/lock", b"")?;
     let resumed = killed.json(&args)?;
-    let whole = Workplace::with_pictures(6)?.json(&args)?;
+    let undisturbed = Workplace::with_pictures(6)?;
+    let whole = undisturbed.json(&args)?;
     check_history(&resumed, &whole);
+    let weights = |place: &Workplace| std::fs::read(place.path("trained.keras"));
+    assert!(weights(&killed)? == weights(&undisturbed)?, "other weights");
     assert!(!kept(), "what a finished run went on from stays");
+    assert_eq!(killed.entries()?, undisturbed.entries()?);
+    assert_eq!(killed.kept()?, undisturbed.kept()?);
     Ok(())
 }
 

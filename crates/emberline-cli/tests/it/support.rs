@@ -95,6 +95,23 @@ impl Workplace {
         names.sort();
         Ok(names)
     }
+
+    /// What is below `EMBERLINE_HOME`, sorted.
+    pub(crate) fn kept(&self) -> Result<Vec<PathBuf>> {
+        let mut folders = vec![self.home.path().to_path_buf()];
+        let mut kept = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.path());
+                }
+                kept.push(entry.path().strip_prefix(self.home.path())?.to_path_buf());
+            }
+        }
+        kept.sort();
+        Ok(kept)
+    }
 }
 
 impl Ran {

