@@ -21,6 +21,7 @@ from emberline._progress import set_progress
 from emberline.column import Column, col, expr, lit
 from emberline.dataframe import DataFrame
 from emberline.kept import FeatureCache, Ledger, set_feature_cache
+from emberline.network import Network
 from emberline.row import Row
 from emberline.session import Session, default_session
 
@@ -31,6 +32,7 @@ __all__ = [
     "DataFrame",
     "FeatureCache",
     "Ledger",
+    "Network",
     "Row",
     "Session",
     "__version__",
@@ -97,7 +99,7 @@ def __getattr__(name: str) -> Any:
 
 
 def networks() -> list[str]:
-    """The names that ``modelName`` takes.
+    """The names that ``modelName`` takes; `Network` tells what one consists of.
 
     >>> import emberline
     >>> "EfficientNetLite0" in emberline.networks()

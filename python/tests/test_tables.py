@@ -49,6 +49,51 @@ def test_names_of_spark(session: Session) -> None:
     assert df.head().asDict() == {"label": "cat", "width": 64}
 
 
+#: Files that real Keras saved.
+KERAS = Path(__file__).resolve().parents[2] / "crates/emberline-net/tests/fixtures/keras"
+
+
+class LiveModel:
+    """What a ``keras.Model`` is told by."""
+
+    def get_config(self) -> dict[str, object]:
+        """The model's settings."""
+        return {}
+
+    def save(self, path: str) -> None:
+        """Writes the model as a file of Keras."""
+        Path(path).write_bytes((KERAS / "shared.keras").read_bytes())
+
+
+def test_networks_are_listed(session: Session, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    network = emberline.Network("ResNet50")
+    # What `keras.applications.ResNet50().summary()` says.
+    assert network.parameters == 25_636_712 and network.layer("conv1_conv").shape == (112, 112, 64)
+    assert network.layer("conv1_conv").kind == "Conv2D" and network.layer("conv1_conv").parameters == 9_472
+    assert network.inputs == {"image": (224, 224, 3)} and network.outputs == [network.layers[-1].name]
+    assert network.featureLayer in network.cutLayers and len(network.labels) == 1000 and network.licence
+    assert 3.8e9 < network.multiplyAdds < 4.2e9
+    rows = session.createDataFrame(network.layers).filter("kind = 'Dense'").collect()
+    assert [row.parameters for row in rows] == [2_049_000]
+    network.summary()
+    out = capsys.readouterr().out
+    assert "112×112×64" in out and "yes: the features" in out and len(out.splitlines()) == len(network.layers) + 3
+    for shared in (emberline.Network(KERAS / "shared.keras"), emberline.Network(LiveModel())):
+        assert [(layer.name, layer.parameters) for layer in shared.layers][:2] == [("shared", 24), ("shared_call_1", 0)]
+        assert list(shared.inputs) == ["second", "first"] and shared.cutLayers == [] and shared.featureLayer is None
+    shared.summary()
+    assert "worth" not in capsys.readouterr().out
+    with pytest.raises(KeyError, match="no layer nothing; it has pool1_pool"):
+        network.layer("nothing")
+    with pytest.raises(ValueError, match=r"`Nothing`.*EfficientNetLite0"):
+        emberline.Network("Nothing")
+    with pytest.raises(FileNotFoundError, match=r"nothing\.keras"):
+        emberline.Network("nothing.keras")
+    (tmp_path / "notes").write_text("no model")
+    with pytest.raises(ValueError, match="notes"):
+        emberline.Network(tmp_path / "notes")
+
+
 def test_names_keep_their_case_and_quotes(session: Session) -> None:
     df = session.createDataFrame({"Label": [1], 'a"b': [2], "with space": [3]})
     assert df.select('a"b', "Label").collect() == [(2, 1)]

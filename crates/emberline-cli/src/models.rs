@@ -1,10 +1,10 @@
 //! `emberline models`: the named networks, and their weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use emberline::net::{ImageLayout, OnnxOptions};
+use emberline::net::{ImageLayout, LayerSummary, Network, OnnxOptions, keras};
 use emberline::zoo::{self, Card, Cut, ModelStore, WeightsFile};
 use serde::Serialize;
 use serde_json::json;
@@ -25,7 +25,7 @@ enum Action {
     List,
     /// All there is to know of one: card, layers with shapes and cost
     Info {
-        /// The network's name
+        /// The network's name, or a file of Keras (.keras, .h5)
         name: String,
     },
     /// Fetch its weights, and verify those that are there
@@ -45,6 +45,7 @@ enum Action {
 pub(crate) async fn run(args: ModelsArgs, common: Common) -> Result<()> {
     match args.action.unwrap_or(Action::List) {
         Action::List => list(common),
+        Action::Info { name } if Path::new(&name).is_file() => info_of_file(Path::new(&name), common),
         Action::Info { name } => info(zoo::card(&name)?, common),
         Action::Pull { name, safetensors } => pull(zoo::card(&name)?, safetensors, common).await,
         Action::Export(args) => export(zoo::card(&args.name)?, args, common).await,
@@ -130,24 +131,53 @@ fn list(common: Common) -> Result<()> {
 #[derive(Serialize)]
 struct LayerInfo {
     name: String,
+    kind: &'static str,
     shape: Vec<usize>,
     parameters: u64,
     multiply_adds: u64,
 }
 
+fn layers(network: &Network) -> Vec<LayerInfo> {
+    let layer = |LayerSummary { name, kind, shape, multiply_adds, parameters }| LayerInfo {
+        name,
+        kind,
+        shape,
+        parameters,
+        multiply_adds,
+    };
+    network.summary().into_iter().map(layer).collect()
+}
+
+fn info_of_file(file: &Path, common: Common) -> Result<()> {
+    let model = keras::read_model(file, &keras::Options::default());
+    let network = model.with_context(|| file.display().to_string())?.network;
+    let layers = layers(&network);
+    let parameters: u64 = layers.iter().map(|layer| layer.parameters).sum();
+    let inputs = network.inputs().iter().map(|input| (input.name.as_str(), input.shape.as_slice()));
+    if common.json {
+        let inputs: Vec<_> = inputs.map(|(name, shape)| json!({ "name": name, "shape": shape })).collect();
+        return output::json(&json!({
+            "name": network.name(),
+            "inputs": inputs,
+            "outputs": network.outputs(),
+            "parameters": parameters,
+            "layers": layers,
+        }));
+    }
+    let inputs: Vec<String> = inputs.map(|(name, shape)| format!("{name} ({})", by(shape))).collect();
+    for (what, value) in [
+        ("name", network.name().to_string()),
+        ("inputs", inputs.join(", ")),
+        ("outputs", network.outputs().join(", ")),
+        ("cost", format!("{} parameters", output::thousands(parameters))),
+    ] {
+        output::line(format!("{what:<14} {value}"))?;
+    }
+    print_layers(None, &layers)
+}
+
 fn info(card: &'static Card, common: Common) -> Result<()> {
-    let network = card.network()?;
-    let shapes = network.shapes();
-    let layers: Vec<LayerInfo> = network
-        .cost()
-        .into_iter()
-        .map(|layer| LayerInfo {
-            shape: shapes.get(&layer.name).cloned().unwrap_or_default(),
-            name: layer.name,
-            parameters: layer.parameters,
-            multiply_adds: layer.multiply_adds,
-        })
-        .collect();
+    let layers = layers(&card.network()?);
     let summary = Summary::of(card)?;
     let sources: Vec<String> = card.weights.sources.iter().map(ToString::to_string).collect();
     if common.json {
@@ -162,7 +192,7 @@ fn info(card: &'static Card, common: Common) -> Result<()> {
         }));
     }
     print_card(card, &summary, &sources)?;
-    print_layers(card, &layers)
+    print_layers(Some(card), &layers)
 }
 
 fn print_card(card: &'static Card, summary: &Summary, sources: &[String]) -> Result<()> {
@@ -190,24 +220,30 @@ fn print_card(card: &'static Card, summary: &Summary, sources: &[String]) -> Res
     Ok(())
 }
 
-fn print_layers(card: &Card, layers: &[LayerInfo]) -> Result<()> {
-    let mut table = output::table(["layer", "output", "parameters", "multiply-adds", "worth cutting at"]);
-    for LayerInfo { name, shape, parameters, multiply_adds } in layers {
-        let cut = match name.as_str() {
-            name if name == card.feature_layer => "yes: the features",
-            name if card.cut_layers.contains(&name) => "yes",
+fn print_layers(card: Option<&Card>, layers: &[LayerInfo]) -> Result<()> {
+    let mut table =
+        output::table(["layer", "kind", "output", "parameters", "multiply-adds", "worth cutting at"]);
+    for LayerInfo { name, kind, shape, parameters, multiply_adds } in layers {
+        let cut = match card {
+            Some(card) if name == card.feature_layer => "yes: the features",
+            Some(card) if card.cut_layers.contains(&name.as_str()) => "yes",
             _ => "",
         };
-        let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
         table.add_row([
-            name,
-            &shape.join("×"),
+            name.as_str(),
+            kind,
+            &by(shape),
             &output::thousands(*parameters),
             &output::thousands(*multiply_adds),
-            &cut.to_string(),
+            cut,
         ]);
     }
     Ok(output::print(&table)?)
+}
+
+/// `224×224×3`.
+fn by(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
 }
 
 async fn pull(card: &'static Card, safetensors: bool, common: Common) -> Result<()> {

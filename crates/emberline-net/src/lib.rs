@@ -63,7 +63,7 @@ pub use self::{
         LayerNormalization, MergeMode, MultiHeadAttention, Normalization, Padding, Recurrent, Rescaling,
         Reshape, Resizing, RmsNormalization, Score, Shape, Sizes, UpSampling, WindowPooling, ZeroPadding,
     },
-    network::{Input, LayerCost, Network, NetworkBuilder, Node, NodeId, Pooling},
+    network::{Input, LayerSummary, Network, NetworkBuilder, Node, NodeId, Pooling},
     onnx::{ElementType, ImageLayout, JoinedModels, OnnxLimits, OnnxModel, OnnxOptions, OnnxPort},
     runtime::{
         LIBRARY_VARIABLE, NativeRuntime, OnnxRuntime, PortInfo, PrepareOptions, Prepared, RUNTIME_VARIABLE,

@@ -7,6 +7,7 @@ mod error;
 mod function;
 mod interchange;
 mod kept;
+mod network;
 mod session;
 mod stage;
 mod summary;
@@ -26,6 +27,8 @@ mod _emberline {
     use super::interchange::Bytes;
     #[pymodule_export]
     use super::kept::{FeatureCache, Ledger, use_feature_cache};
+    #[pymodule_export]
+    use super::network::Network;
     #[pymodule_export]
     use super::session::Session;
     #[pymodule_export]

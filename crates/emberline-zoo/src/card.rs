@@ -175,7 +175,7 @@ impl Card {
 
     /// Parameters and arithmetic of the whole network.
     pub fn cost(&self) -> Result<Cost> {
-        let layers = self.network()?.cost();
+        let layers = self.network()?.summary();
         let multiply_adds: u64 = layers.iter().map(|layer| layer.multiply_adds).sum();
         Ok(Cost {
             parameters: layers.iter().map(|layer| layer.parameters).sum(),

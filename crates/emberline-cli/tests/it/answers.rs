@@ -1,6 +1,7 @@
 //! What the commands answer.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -193,6 +194,12 @@ fn models_are_listed_described_pulled_and_verified() -> Result<()> {
     let pooled = layers.iter().find(|layer| layer["name"] == "avg_pool").context("no avg_pool")?;
     ensure!(pooled["shape"] == json!([1280]), "{pooled}");
     ensure!(place.succeed(&["models", "info", MODEL])?.stdout.contains("block3b_add"));
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../emberline-net/tests/fixtures/keras/shared.keras");
+    let file = file.display().to_string();
+    let info = place.succeed(&["models", "info", &file, "--json"])?.json()?;
+    ensure!(info["layers"][0]["kind"] == "Dense" && info["parameters"] == 42, "{info}");
+    ensure!(place.succeed(&["models", "info", &file])?.stdout.contains("shared_call_1"));
     let pulled = place.succeed(&["models", "pull", MODEL])?;
     ensure!(
         pulled.stdout.lines().count() == 1 && pulled.stderr.is_empty(),

@@ -1,10 +1,10 @@
 //! [`Network`]: a valid graph of named layers, their shapes, and their weights.
 
 mod builder;
-mod cost;
 mod cut;
 mod digest;
 mod fold;
+mod summary;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +13,8 @@ use std::{
 
 pub use self::{
     builder::{NetworkBuilder, NodeId},
-    cost::LayerCost,
     cut::Pooling,
+    summary::LayerSummary,
 };
 use crate::{
     Error, Layer, Result, Tensor,

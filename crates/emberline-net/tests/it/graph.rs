@@ -80,8 +80,9 @@ fn names_are_unique_and_known() -> Result<()> {
 fn shapes_and_costs() -> Result<()> {
     let network = small()?;
     ensure!(network.shapes()["conv"] == [16, 16, 8] && network.output_shapes() == [[10]]);
-    let costs: Vec<(u64, u64)> =
-        network.cost().iter().map(|layer| (layer.multiply_adds, layer.parameters)).collect();
+    let layers = network.summary();
+    ensure!((layers[0].kind, layers[0].shape.as_slice()) == ("Conv2D", &[16, 16, 8][..]), "{layers:?}");
+    let costs: Vec<(u64, u64)> = layers.iter().map(|layer| (layer.multiply_adds, layer.parameters)).collect();
     let conv = (16 * 16 * 8 * 27, 27 * 8 + 8);
     let wise = (16 * 16 * 8 * 9, 9 * 8);
     ensure!(costs == [conv, (0, 0), wise, (0, 0), (80, 90)], "{costs:?}");

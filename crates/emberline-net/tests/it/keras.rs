@@ -122,7 +122,7 @@ fn shared_weights_are_kept_once() -> Result<()> {
     ensure!(network.weights().len() == 4, "{:?}", network.weights().keys());
     let inputs: Vec<&str> = network.inputs().iter().map(|input| input.name.as_str()).collect();
     ensure!(inputs == ["second", "first"], "{inputs:?}");
-    let parameters: Vec<u64> = network.cost().iter().map(|cost| cost.parameters).collect();
+    let parameters: Vec<u64> = network.summary().iter().map(|layer| layer.parameters).collect();
     ensure!(parameters == [24, 0, 0, 0, 18], "{parameters:?}");
 
     // Without the first of the two, the second still has its weights.

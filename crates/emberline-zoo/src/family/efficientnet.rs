@@ -199,7 +199,7 @@ mod tests {
             let network = member.build("member", side, 1000).unwrap().network;
             let weights = network.weight_shapes().into_iter().filter(|(name, _)| !name.contains("/moving_"));
             let parameters: usize = weights.map(|(_, shape)| shape.iter().product::<usize>()).sum();
-            let multiply_adds: u64 = network.cost().iter().map(|layer| layer.multiply_adds).sum();
+            let multiply_adds: u64 = network.summary().iter().map(|layer| layer.multiply_adds).sum();
             let (millions, published) = (parameters as f64 / 1e6, parameters_published);
             assert!(
                 (millions - published).abs() < 0.05,

@@ -114,7 +114,7 @@ fn costs_are_those_published() -> Result<()> {
         let weights = network.weight_shapes().into_iter().filter(|(name, _)| !name.contains("/moving_"));
         let parameters: usize = weights.map(|(_, shape)| shape.iter().product::<usize>()).sum();
         assert_eq!(parameters, parameters_published, "{name}");
-        let multiply_adds: u64 = network.cost().iter().map(|layer| layer.multiply_adds).sum();
+        let multiply_adds: u64 = network.summary().iter().map(|layer| layer.multiply_adds).sum();
         let ratio = multiply_adds as f64 / 1e9 / giga_published;
         assert!((0.98..1.02).contains(&ratio), "{name}: {multiply_adds}");
         Ok(())
