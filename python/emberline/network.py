@@ -27,7 +27,7 @@ class Network:
     >>> network.layer("block2b_project_bn").shape
     (56, 56, 24)
     >>> emberline.createDataFrame(network.layers).filter("kind = 'Dense'").select("name", "parameters").collect()
-    [Row(name='predictions', parameters=1281000)]
+    [Row(name='logits', parameters=1281000)]
     """
 
     #: Its name.
