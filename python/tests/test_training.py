@@ -99,5 +99,7 @@ def test_what_is_wrong_is_told_before_training(points: emberline.DataFrame) -> N
     )
     with pytest.raises(ValueError, match=r"label 2: expected 0 to 1"):
         network.fit(points.withColumn("label", emberline.expr("label * 2")))
+    with pytest.raises(ValueError, match=r"as many inputs as there are input columns \(2\), found 1 and 1"):
+        KerasEstimator(inputCols=["features", "label"], modelFile=network.getModelFile()).fit(points)
     with pytest.raises(ValueError, match="unknown field `epoch`"):
         network.copy().setKerasFitParams({"epoch": 2}).fit(points)

@@ -1246,11 +1246,14 @@ class KNearestNeighborsClassifierModel(NativeModel):
 
 
 class KerasEstimator(NativeEstimator):
-    """A Keras network that is trained on a column of numbers, vectors or tensors.
+    """A Keras network that is trained on a column of numbers, vectors or tensors, or on several columns (``inputCols``),
+    one for each of the network's inputs.
 
     Params:
 
-    - ``inputCol``: input column name (required)
+    - ``inputCol``: input column name (not set by default)
+    - ``inputCols``: in place of inputCol, a column for each of the network's inputs, in their order (not set by
+      default)
     - ``outputCol``: output column name (default: uid__output)
     - ``predictionCol``: column of the likeliest class, or of the number that a network with one output for values
       predicts; none if empty (default: 'prediction')
@@ -1286,6 +1289,7 @@ class KerasEstimator(NativeEstimator):
 
     _kind = "KerasEstimator"
     inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    inputCols: Param[list[str]] = Param("undefined", "inputCols", "in place of inputCol, a column for each of the network's inputs, in their order", TypeConverters.toListString)
     outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
     predictionCol: Param[str] = Param("undefined", "predictionCol", "column of the likeliest class, or of the number that a network with one output for values predicts; none if empty", TypeConverters.toString)
     errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
@@ -1321,6 +1325,7 @@ class KerasEstimator(NativeEstimator):
         self,
         *,
         inputCol: str | None = None,
+        inputCols: list[str] | None = None,
         outputCol: str | None = None,
         predictionCol: str | None = None,
         errorCol: str | None = None,
@@ -1349,6 +1354,7 @@ class KerasEstimator(NativeEstimator):
         self,
         *,
         inputCol: str | None = None,
+        inputCols: list[str] | None = None,
         outputCol: str | None = None,
         predictionCol: str | None = None,
         errorCol: str | None = None,
@@ -1379,6 +1385,14 @@ class KerasEstimator(NativeEstimator):
     def getInputCol(self) -> str:
         """The value of ``inputCol``."""
         return self.getOrDefault("inputCol")
+
+    def setInputCols(self, value: list[str]) -> Self:
+        """Sets ``inputCols``."""
+        return self._set(inputCols=value)
+
+    def getInputCols(self) -> list[str]:
+        """The value of ``inputCols``."""
+        return self.getOrDefault("inputCols")
 
     def setOutputCol(self, value: str) -> Self:
         """Sets ``outputCol``."""
@@ -2197,7 +2211,9 @@ class KerasModel(TrainedNetwork):
 
     Params:
 
-    - ``inputCol``: input column name (required)
+    - ``inputCol``: input column name (not set by default)
+    - ``inputCols``: in place of inputCol, a column for each of the network's inputs, in their order (not set by
+      default)
     - ``outputCol``: output column name (default: uid__output)
     - ``predictionCol``: column of the likeliest class, or of the number that a network with one output for values
       predicts; none if empty (default: 'prediction')
@@ -2206,6 +2222,7 @@ class KerasModel(TrainedNetwork):
 
     _kind = "KerasModel"
     inputCol: Param[str] = Param("undefined", "inputCol", "input column name", TypeConverters.toString)
+    inputCols: Param[list[str]] = Param("undefined", "inputCols", "in place of inputCol, a column for each of the network's inputs, in their order", TypeConverters.toListString)
     outputCol: Param[str] = Param("undefined", "outputCol", "output column name", TypeConverters.toString)
     predictionCol: Param[str] = Param("undefined", "predictionCol", "column of the likeliest class, or of the number that a network with one output for values predicts; none if empty", TypeConverters.toString)
     errorCol: Param[str] = Param("undefined", "errorCol", "column that says why a row's output is null; if it is not set, none", TypeConverters.toString)
@@ -2221,6 +2238,14 @@ class KerasModel(TrainedNetwork):
     def getInputCol(self) -> str:
         """The value of ``inputCol``."""
         return self.getOrDefault("inputCol")
+
+    def setInputCols(self, value: list[str]) -> Self:
+        """Sets ``inputCols``."""
+        return self._set(inputCols=value)
+
+    def getInputCols(self) -> list[str]:
+        """The value of ``inputCols``."""
+        return self.getOrDefault("inputCols")
 
     def setOutputCol(self, value: str) -> Self:
         """Sets ``outputCol``."""

@@ -7,7 +7,7 @@ use crate::error::{MlError, Result};
 use crate::params::{ParamSpec, ParamValue, Params, shared};
 
 /// `inputCol`, which `inputCols` may stand in for.
-pub(super) const INPUT_COL: ParamSpec = ParamSpec { required: false, ..shared::INPUT_COL };
+pub(crate) const INPUT_COL: ParamSpec = ParamSpec { required: false, ..shared::INPUT_COL };
 
 /// A column that a stage reads and the one that it makes of it.
 pub(super) struct ColumnPair {
@@ -17,6 +17,25 @@ pub(super) struct ColumnPair {
     pub(super) output: String,
 }
 
+/// The columns that a stage reads, and the param that names them.
+///
+/// # Errors
+/// Unless exactly one of `inputCol` and `inputCols` is set, to one column at least.
+pub(crate) fn input_columns(params: &Params) -> Result<(&'static str, Vec<String>)> {
+    match (params.text_if_defined("inputCol")?, params.texts_if_defined("inputCols")?) {
+        (Some(input), None) => Ok(("inputCol", vec![input])),
+        (None, Some(inputs)) if inputs.is_empty() => {
+            Err(params.wrong("inputCols", "at least one column", &ParamValue::Texts(inputs)))
+        }
+        (None, Some(inputs)) => Ok(("inputCols", inputs)),
+        (single, _) => {
+            let found = if single.is_some() { "both" } else { "neither" };
+            let reason = format!("expected one of the parameters `inputCol` and `inputCols`, found {found}");
+            Err(MlError::stage(params.uid(), reason))
+        }
+    }
+}
+
 /// Checks the params of a stage and says which columns it reads and makes.
 ///
 /// # Errors
@@ -24,26 +43,14 @@ pub(super) struct ColumnPair {
 /// many `outputCols`.
 pub(super) fn column_pairs(params: &Params) -> Result<Vec<ColumnPair>> {
     params.validate()?;
-    let single = params.text_if_defined("inputCol")?;
-    let several = params.texts_if_defined("inputCols")?;
-    let (param, other, inputs, outputs) = match (single, several) {
-        (Some(input), None) => ("inputCol", "outputCols", vec![input], vec![params.text("outputCol")?]),
-        (None, Some(inputs)) => {
-            let outputs = params.texts_if_defined("outputCols")?.unwrap_or_default();
-            ("inputCols", "outputCol", inputs, outputs)
-        }
-        (single, _) => {
-            let found = if single.is_some() { "both" } else { "neither" };
-            let reason = format!("expected one of the parameters `inputCol` and `inputCols`, found {found}");
-            return Err(MlError::stage(params.uid(), reason));
-        }
+    let (param, inputs) = input_columns(params)?;
+    let (other, outputs) = match param {
+        "inputCol" => ("outputCols", vec![params.text("outputCol")?]),
+        _ => ("outputCol", params.texts_if_defined("outputCols")?.unwrap_or_default()),
     };
     if params.is_set(other) {
         let reason = format!("parameter `{other}` does not go with `{param}`");
         return Err(MlError::stage(params.uid(), reason));
-    }
-    if inputs.is_empty() {
-        return Err(params.wrong("inputCols", "at least one column", &ParamValue::Texts(inputs)));
     }
     if outputs.len() != inputs.len() {
         let expected = format!("{} columns, as many as inputCols", inputs.len());

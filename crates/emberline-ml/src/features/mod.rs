@@ -1,6 +1,6 @@
 //! Stages that prepare columns.
 
-mod columns;
+pub(crate) mod columns;
 mod exact_sum;
 mod index_to_string;
 mod min_max_scaler;

@@ -150,19 +150,20 @@ impl Maker {
 
     fn batch(&self, places: &[u32], epoch: u64, reader: &mut RecordReader) -> Result<Batch, Error> {
         let Self { examples, settings, .. } = self;
-        let shape = &examples.records.shape;
+        let shapes = &examples.records.shapes;
+        let first = shapes.first().map_or(&[][..], Vec::as_slice);
         let mut inputs = Vec::with_capacity(places.len() * examples.records.len());
         let mut pixels = Vec::new();
         for place in places {
             pixels.clear();
             reader.read(examples.order[*place as usize], &mut pixels).map_err(failed)?;
-            if let ([height, width, channels], false) = (shape.as_slice(), settings.augmentation.is_none()) {
+            if let ([height, width, channels], false) = (first, settings.augmentation.is_none()) {
                 let mut draws = Draws::of(&[settings.seed, epoch, u64::from(*place)]);
                 settings.augmentation.apply(&mut pixels, [*height, *width, *channels], &mut draws);
             }
             let start = inputs.len();
             inputs.extend_from_slice(&pixels);
-            self.normalise(&mut inputs[start..], shape.last().copied().unwrap_or(1));
+            self.normalise(&mut inputs[start..], first.last().copied().unwrap_or(1));
         }
         let mut targets = self.targets(places);
         if settings.augmentation.mixup > 0.0 {
@@ -172,13 +173,12 @@ impl Maker {
             mix(&mut inputs, places.len(), share);
             mix(&mut targets, places.len(), share);
         }
-        let input_shape = [places.len()].into_iter().chain(shape.iter().copied()).collect();
         let target_shape = match settings.sparse {
             true => vec![places.len()],
             false => [places.len()].into_iter().chain(settings.output_shape.iter().copied()).collect(),
         };
         Ok(Batch {
-            inputs: vec![Tensor::new(input_shape, inputs)?],
+            inputs: apart(inputs, places.len(), shapes)?,
             targets: Tensor::new(target_shape, targets)?,
             weights: None,
         })
@@ -215,6 +215,24 @@ impl Maker {
             }
         }
     }
+}
+
+/// The inputs of samples in which they lie one after the other.
+fn apart(numbers: Vec<f32>, samples: usize, shapes: &[Vec<usize>]) -> Result<Vec<Tensor>, Error> {
+    let of_batch = |shape: &[usize]| [samples].into_iter().chain(shape.iter().copied()).collect();
+    if let [shape] = shapes {
+        return Ok(vec![Tensor::new(of_batch(shape), numbers)?]);
+    }
+    let width = numbers.len() / samples.max(1);
+    let mut before = 0;
+    let input = |shape: &Vec<usize>| {
+        let own = before..before + shape.iter().product::<usize>();
+        before = own.end;
+        let own =
+            numbers.chunks_exact(width.max(1)).flat_map(|sample| &sample[own.clone()]).copied().collect();
+        Ok(Tensor::new(of_batch(shape), own)?)
+    };
+    shapes.iter().map(input).collect()
 }
 
 /// Every sample becomes a share of itself and the rest of the sample opposite to it.

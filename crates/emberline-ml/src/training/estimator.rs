@@ -21,13 +21,15 @@ use super::model::{About, Learned, NetworkModel, NetworkTrainingSummary};
 use super::phases::Job;
 use super::prediction::Rule;
 use super::settings::Settings;
-use super::source::{ExampleSource, Images, Tensors, check_input, collect};
+use super::source::{ExampleSource, Images, Tensors, check_input, collect, input_columns};
 use super::start::Start;
 use super::workers::workers;
 use crate::error::{MlError, Result};
 use crate::params::{ParamMap, ParamSpec, Params, setters};
 use crate::persistence::StageReader;
-use crate::stage::{Estimator, Stage, Transformer, copied, fitted, input_field, with_new_fields};
+use crate::stage::{
+    Estimator, Stage, Transformer, copied, fitted, input_field, named_field, with_new_fields,
+};
 
 /// News of a training in progress.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +101,8 @@ pub struct NetworkEstimator<S> {
 /// ```
 pub type KerasImageFileEstimator = NetworkEstimator<Images>;
 
-/// A Keras network that is trained on a column of numbers, vectors or tensors.
+/// A Keras network that is trained on a column of numbers, vectors or tensors, or on several columns (`inputCols`), one for
+/// each of the network's inputs.
 ///
 /// ```no_run
 /// # async fn example(table: emberline_table::datafusion::dataframe::DataFrame) -> emberline_ml::Result<()> {
@@ -157,7 +160,7 @@ impl<S: ExampleSource> NetworkEstimator<S> {
         let start = Start::read::<S>(params)?;
         self.check_columns(schema, &start)?;
         let labels = self.label_reader(schema, &start)?;
-        let examples = collect(params, table, &start, &labels, settings.seed).await?;
+        let examples = collect::<S>(params, table, &start, &labels, settings.seed).await?;
         let summary = summary_of(&examples, settings.validation_split);
         if summary.examples == 0 {
             let reason =
@@ -243,7 +246,10 @@ impl<S: ExampleSource> NetworkEstimator<S> {
     }
 
     fn check_columns(&self, schema: &Schema, start: &Start) -> Result<()> {
-        check_input::<S>(&self.params, input_field(&self.params, "inputCol", schema)?.as_ref())?;
+        let (param, inputs) = input_columns::<S>(&self.params)?;
+        for input in &inputs {
+            check_input::<S>(&self.params, named_field(&self.params, param, input, schema)?.as_ref())?;
+        }
         self.label_reader(schema, start).map(|_| ())
     }
 
@@ -355,6 +361,8 @@ setters!(NetworkEstimator<S: ExampleSource> {
     learning_rate_factors: Vec<String> => "learningRateFactors", initial_weights: &str => "initialWeights",
     device: &str => "device", checkpoint_dir: &str => "checkpointDir",
 });
+
+setters!(KerasEstimator { input_cols: Vec<String> => "inputCols" });
 
 setters!(KerasImageFileEstimator {
     model_name: &str => "modelName", output_mode: &str => "outputMode", channel_order: &str => "channelOrder",

@@ -52,8 +52,8 @@ pub(super) struct LeftOut {
 pub(super) struct Records {
     file: Arc<Mutex<File>>,
     pub(super) element: Element,
-    /// Of one record.
-    pub(super) shape: Vec<usize>,
+    /// Of the inputs of one record, which lie one after the other.
+    pub(super) shapes: Vec<Vec<usize>>,
 }
 
 /// Reads records; one for each thread.
@@ -69,7 +69,7 @@ pub(super) struct RecordReader {
 pub(super) struct RecordWriter {
     file: BufWriter<File>,
     element: Element,
-    shape: Vec<usize>,
+    shapes: Vec<Vec<usize>>,
 }
 
 impl Examples {
@@ -90,11 +90,11 @@ impl Examples {
 }
 
 impl RecordWriter {
-    pub(super) fn new(element: Element, shape: &[usize]) -> std::io::Result<Self> {
+    pub(super) fn new(element: Element, shapes: &[Vec<usize>]) -> std::io::Result<Self> {
         Ok(Self {
             file: BufWriter::with_capacity(1 << 20, tempfile::tempfile()?),
             element,
-            shape: shape.to_vec(),
+            shapes: shapes.to_vec(),
         })
     }
 
@@ -115,14 +115,14 @@ impl RecordWriter {
 
     pub(super) fn finish(self) -> std::io::Result<Records> {
         let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        Ok(Records { file: Arc::new(Mutex::new(file)), element: self.element, shape: self.shape })
+        Ok(Records { file: Arc::new(Mutex::new(file)), element: self.element, shapes: self.shapes })
     }
 }
 
 impl Records {
     /// Numbers in a record.
     pub(super) fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shapes.iter().map(|shape| shape.iter().product::<usize>()).sum()
     }
 
     pub(super) fn reader(&self) -> RecordReader {
@@ -165,11 +165,11 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(stage: &str, seed: u64, element: Element, shape: &[usize]) -> Result<Self> {
+    pub(super) fn new(stage: &str, seed: u64, element: Element, shapes: &[Vec<usize>]) -> Result<Self> {
         Ok(Self {
             stage: stage.to_owned(),
             seed,
-            writer: RecordWriter::new(element, shape).map_err(|error| unwritable(stage, &error))?,
+            writer: RecordWriter::new(element, shapes).map_err(|error| unwritable(stage, &error))?,
             labels: Vec::new(),
             digests: Vec::new(),
             left_out: LeftOut::default(),

@@ -13,13 +13,13 @@ use emberline_train::Epoch;
 use serde::{Deserialize, Serialize};
 
 use super::prediction::{OutputClass, Rule};
-use super::source::{ExampleSource, Images, Tensors};
+use super::source::{ExampleSource, Images, Tensors, input_columns};
 use crate::error::{MlError, Result};
 use crate::functions::function_kinds;
 use crate::model::over_images;
 use crate::params::{ParamMap, ParamSpec, Params};
 use crate::persistence::{StageReader, StageWriter};
-use crate::stage::{Stage, Transformer, copied, input_field};
+use crate::stage::{Stage, Transformer, copied, named_field};
 
 /// The file of the network in a saved model.
 const NETWORK: &str = "network.keras";
@@ -156,7 +156,7 @@ impl<S: ExampleSource> NetworkModel<S> {
         Ok(place.get_or_init(|| Arc::new(function)).clone())
     }
 
-    /// The function from the input column to the output column.
+    /// The function from the input columns to the output column; of images, `input` is the column.
     fn answers(&self, input: &str) -> Result<Arc<dyn ColumnFunction>> {
         let Some(pixels) = &self.learned.about.pixels else { return Ok(self.function(false)?) };
         let as_image = self.params.text("outputMode")? == "image";
@@ -202,10 +202,12 @@ impl<S: ExampleSource> Stage for NetworkModel<S> {
 impl<S: ExampleSource> Transformer for NetworkModel<S> {
     fn steps(&self, schema: &Schema) -> Result<Vec<Step>> {
         self.params.validate()?;
-        input_field(&self.params, "inputCol", schema)?;
-        let (input, output) = (self.params.text("inputCol")?, self.params.text("outputCol")?);
+        let (param, inputs) = input_columns::<S>(&self.params)?;
+        inputs.iter().try_for_each(|input| named_field(&self.params, param, input, schema).map(drop))?;
+        let output = self.params.text("outputCol")?;
         let prediction = self.params.text("predictionCol")?;
-        let answers = Step::new(self.answers(&input)?, [input], [output.clone()]);
+        let answers = self.answers(inputs.first().map_or("", String::as_str))?;
+        let answers = Step::new(answers, inputs, [output.clone()]);
         let mut steps = vec![answers.with_error(self.params.text_if_defined("errorCol")?)];
         let as_image = S::IMAGES && self.params.text("outputMode")? == "image";
         if !prediction.is_empty() && !as_image {

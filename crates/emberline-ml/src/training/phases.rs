@@ -93,7 +93,8 @@ impl Job {
             ..CheckpointOptions::new(folder.join(format!("from-epoch-{}", before + 1)))
         });
         options.workers = workers();
-        let parts = match self.settings.augmentation == Augmentation::default() {
+        let stay_the_same = self.settings.augmentation == Augmentation::default();
+        let parts = match stay_the_same && network.inputs().len() == 1 {
             true => FrozenTrunk::of(network, &options)?,
             false => None,
         };
@@ -177,7 +178,7 @@ impl Job {
         let onnx = trunk.fold_batch_norms()?.to_onnx(&OnnxOptions::default())?;
         let prepared = default_runtime().prepare(&onnx, &PrepareOptions::default())?;
         let shape = trunk.output_shapes().first().map_or(Vec::new(), |shape| shape.to_vec());
-        let mut writer = RecordWriter::new(Element::Number, &shape).map_err(failed)?;
+        let mut writer = RecordWriter::new(Element::Number, &[shape]).map_err(failed)?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let count = self.examples.count();
         let chunks: Vec<(u32, u32)> = (0..count)
@@ -227,14 +228,15 @@ impl Job {
         let mut reader = records.reader();
         let mut numbers = Vec::with_capacity((to - from) as usize * records.len());
         (from..to).try_for_each(|record| reader.read(record, &mut numbers)).map_err(failed)?;
-        let channels = records.shape.last().copied().unwrap_or(1).max(1);
+        // A trunk is computed apart where there is one input.
+        let shape = records.shapes.first().map_or(&[][..], Vec::as_slice);
+        let channels = shape.last().copied().unwrap_or(1).max(1);
         for pixel in numbers.chunks_exact_mut(channels) {
             for (value, (mean, std)) in pixel.iter_mut().zip(self.mean.iter().zip(self.std)) {
                 *value = (*value - mean) / std;
             }
         }
-        let shape: Vec<usize> =
-            [(to - from) as usize].into_iter().chain(records.shape.iter().copied()).collect();
+        let shape: Vec<usize> = [(to - from) as usize].into_iter().chain(shape.iter().copied()).collect();
         let answers = trunk.run(&[TensorView::new(&shape, &numbers)?])?;
         Ok(answers.into_iter().next().map_or(Vec::new(), Tensor::into_data))
     }

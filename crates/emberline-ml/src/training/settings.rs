@@ -12,10 +12,18 @@ use serde_json::{Map, Value};
 
 use super::augment::Augmentation;
 use crate::error::{MlError, Result};
+use crate::features::columns;
 use crate::image::SCALE_HINT;
-use crate::params::shared::{ERROR_COL, INPUT_COL, LABEL_COL, OUTPUT_COL, PREDICTION_COL, SEED};
+use crate::params::shared::{
+    ERROR_COL, INPUT_COL, INPUT_COLS as COLUMNS, LABEL_COL, OUTPUT_COL, PREDICTION_COL, SEED,
+};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, ParamValue, Params};
 
+const INPUT_COLS: ParamSpec = ParamSpec::new(
+    COLUMNS.name,
+    ParamKind::Texts,
+    "in place of inputCol, a column for each of the network's inputs, in their order",
+);
 const MODEL_FILE: ParamSpec = ParamSpec::new(
     "modelFile",
     ParamKind::Text,
@@ -130,10 +138,11 @@ const PREDICTION: ParamSpec = ParamSpec::new(
 )
 .default(ParamDefault::Text("prediction"));
 
-pub(super) const MODEL_COMMON: [ParamSpec; 4] = [INPUT_COL, OUTPUT_COL, PREDICTION, ERROR_COL];
+pub(super) const MODEL_TENSORS: [ParamSpec; 5] =
+    [columns::INPUT_COL, INPUT_COLS, OUTPUT_COL, PREDICTION, ERROR_COL];
 pub(super) const MODEL_IMAGE: [ParamSpec; 5] = [INPUT_COL, OUTPUT_COL, PREDICTION, ERROR_COL, OUTPUT_MODE];
-pub(super) const COMMON: [ParamSpec; 20] = [
-    INPUT_COL,
+/// What both estimators have beside their inputs.
+const COMMON: [ParamSpec; 19] = [
     OUTPUT_COL,
     PREDICTION,
     ERROR_COL,
@@ -154,21 +163,27 @@ pub(super) const COMMON: [ParamSpec; 20] = [
     DEVICE,
     CHECKPOINT_DIR,
 ];
-pub(super) const IMAGE: [ParamSpec; 27] = {
-    let mut all = [INPUT_COL; 27];
-    let mut i = 0;
-    while i < COMMON.len() {
-        all[i] = COMMON[i];
-        i += 1;
-    }
-    let own = [OUTPUT_MODE, MODEL_NAME, CHANNEL_ORDER, SCALE_HINT, SCALE, OFFSET, AUGMENTATION];
-    let mut j = 0;
-    while j < own.len() {
-        all[i + j] = own[j];
-        j += 1;
+pub(super) const TENSORS: [ParamSpec; 21] = joined(&[&[columns::INPUT_COL, INPUT_COLS], &COMMON]);
+pub(super) const IMAGE: [ParamSpec; 27] = joined(&[
+    &[INPUT_COL],
+    &COMMON,
+    &[OUTPUT_MODE, MODEL_NAME, CHANNEL_ORDER, SCALE_HINT, SCALE, OFFSET, AUGMENTATION],
+]);
+
+/// Tables one after the other.
+const fn joined<const N: usize>(tables: &[&[ParamSpec]]) -> [ParamSpec; N] {
+    let mut all = [INPUT_COL; N];
+    let (mut table, mut place) = (0, 0);
+    while table < tables.len() {
+        let mut i = 0;
+        while i < tables[table].len() {
+            all[place] = tables[table][i];
+            (place, i) = (place + 1, i + 1);
+        }
+        table += 1;
     }
     all
-};
+}
 
 /// What the params say, whatever the network.
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! What networks are trained on: images in any form, or columns of tensors.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type};
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::ident;
@@ -13,9 +14,10 @@ use futures::TryStreamExt;
 
 use super::examples::{Collector, Element, Examples};
 use super::labels::{LabelReader, append_numbers};
-use super::settings::{COMMON, IMAGE, MODEL_COMMON, MODEL_IMAGE};
+use super::settings::{IMAGE, MODEL_IMAGE, MODEL_TENSORS, TENSORS};
 use super::start::Start;
 use crate::error::{MlError, Result};
+use crate::features::columns;
 use crate::params::{ParamSpec, Params};
 
 const INPUT: &str = "__input";
@@ -54,8 +56,8 @@ impl ExampleSource for Images {
 impl ExampleSource for Tensors {
     const KIND: &'static str = "KerasEstimator";
     const MODEL_KIND: &'static str = "KerasModel";
-    const PARAMS: &'static [ParamSpec] = &COMMON;
-    const MODEL_PARAMS: &'static [ParamSpec] = &MODEL_COMMON;
+    const PARAMS: &'static [ParamSpec] = &TENSORS;
+    const MODEL_PARAMS: &'static [ParamSpec] = &MODEL_TENSORS;
     const IMAGES: bool = false;
 }
 
@@ -109,6 +111,14 @@ impl Pixels {
     }
 }
 
+/// The columns of the network's inputs, in their order, and the param that names them.
+///
+/// # Errors
+/// When there is none, or both `inputCol` and `inputCols` are set.
+pub(super) fn input_columns<S: ExampleSource>(params: &Params) -> Result<(&'static str, Vec<String>)> {
+    if S::IMAGES { Ok(("inputCol", vec![params.text("inputCol")?])) } else { columns::input_columns(params) }
+}
+
 /// Checks that a column can be trained on.
 pub(super) fn check_input<S: ExampleSource>(params: &Params, field: &Field) -> Result<()> {
     let wrong = |expected: &str| {
@@ -136,34 +146,36 @@ fn holds_numbers(data_type: &DataType) -> bool {
 }
 
 /// Reads the columns of inputs and labels once, and no others.
-pub(super) async fn collect(
+pub(super) async fn collect<S: ExampleSource>(
     params: &Params,
     table: &DataFrame,
     start: &Start,
     labels: &LabelReader,
     seed: u64,
 ) -> Result<Examples> {
-    let (input, label) = (params.text("inputCol")?, params.text("labelCol")?);
-    let shape = start.input_shape();
-    let len: usize = shape.iter().product();
-    let columns: &[&String] = if input == label { &[&input] } else { &[&input, &label] };
-    let table = table.clone().select(columns.iter().map(|name| ident(name.as_str())).collect::<Vec<_>>())?;
+    let ((_, inputs), label) = (input_columns::<S>(params)?, params.text("labelCol")?);
+    let shapes = start.input_shapes();
+    let read: BTreeSet<&String> = inputs.iter().chain([&label]).collect();
+    let table = table.clone().select(read.into_iter().map(ident).collect::<Vec<_>>())?;
     let (table, element) = match &start.pixels {
         Some(pixels) => {
             let function: Arc<dyn ColumnFunction> = pixels.tensor.clone();
-            let step = Step::new(function, [input.as_str()], [INPUT]).with_error(Some(REASON.into()));
+            let step = Step::new(function, inputs, [INPUT]).with_error(Some(REASON.into()));
             let table = evaluate::apply(table, &[step])?;
-            (table.select(vec![ident(INPUT), ident(&label), ident(REASON)])?, Element::Pixel)
+            (table.select(vec![ident(&label), ident(INPUT), ident(REASON)])?, Element::Pixel)
         }
-        None => (table.select(vec![ident(&input).alias(INPUT), ident(&label)])?, Element::Number),
+        None => {
+            let inputs = inputs.iter().enumerate().map(|(i, name)| ident(name).alias(format!("{INPUT}{i}")));
+            (table.select([ident(&label)].into_iter().chain(inputs).collect::<Vec<_>>())?, Element::Number)
+        }
     };
-    let mut collector = Collector::new(params.uid(), seed, element, shape)?;
+    let mut collector = Collector::new(params.uid(), seed, element, &shapes)?;
     let mut batches = table.execute_stream().await?;
     while let Some(batch) = batches.try_next().await? {
-        let labels = labels.read(batch.column(1))?;
+        let labels = labels.read(batch.column(0))?;
         match element {
-            Element::Pixel => push_pixels(&mut collector, &batch, len, labels)?,
-            Element::Number => push_numbers(&mut collector, &batch, len, shape, labels)?,
+            Element::Pixel => push_pixels(&mut collector, &batch, labels)?,
+            Element::Number => push_numbers(&mut collector, &batch, &shapes, labels)?,
         }
     }
     collector.finish(labels)
@@ -172,10 +184,10 @@ pub(super) async fn collect(
 fn push_pixels(
     collector: &mut Collector,
     batch: &RecordBatch,
-    len: usize,
     labels: Vec<Option<super::labels::Label>>,
 ) -> Result<()> {
-    let pixels = batch.column(0).as_fixed_size_list();
+    let pixels = batch.column(1).as_fixed_size_list();
+    let len = usize::try_from(pixels.value_length()).unwrap_or(0);
     let numbers = pixels.values().as_primitive::<Float32Type>().values();
     let reasons = datafusion::arrow::compute::cast(batch.column(2), &DataType::Utf8)?;
     let reasons = reasons.as_string::<i32>();
@@ -194,30 +206,36 @@ fn push_pixels(
 fn push_numbers(
     collector: &mut Collector,
     batch: &RecordBatch,
-    len: usize,
-    shape: &[usize],
+    shapes: &[Vec<usize>],
     labels: Vec<Option<super::labels::Label>>,
 ) -> Result<()> {
-    let column = batch.column(0);
-    let mut numbers = Vec::with_capacity(len);
+    let columns = &batch.columns()[1..];
+    let mut numbers = Vec::new();
     for (row, label) in labels.into_iter().enumerate() {
-        if column.is_null(row) {
-            collector.push(Err("the input is null"), label)?;
-            continue;
-        }
         numbers.clear();
-        let read = append_numbers(&column.slice(row, 1), &mut numbers);
-        let read = read.and_then(|()| match numbers.len() == len {
-            true => Ok(()),
-            false => Err(format!(
-                "expected {len} numbers for a tensor of shape {shape:?}, found {}",
-                numbers.len()
-            )),
-        });
-        match read {
+        let mut inputs = columns.iter().zip(shapes);
+        match inputs.try_for_each(|(column, shape)| append_input(column, row, shape, &mut numbers)) {
             Ok(()) => collector.push(Ok(&numbers), label)?,
             Err(reason) => collector.push(Err(&reason), label)?,
         }
     }
     Ok(())
+}
+
+/// Appends the numbers of one input of a row.
+fn append_input(
+    column: &ArrayRef,
+    row: usize,
+    shape: &[usize],
+    numbers: &mut Vec<f32>,
+) -> Result<(), String> {
+    if column.is_null(row) {
+        return Err("the input is null".into());
+    }
+    let (before, len) = (numbers.len(), shape.iter().product::<usize>());
+    append_numbers(&column.slice(row, 1), numbers)?;
+    match numbers.len() - before {
+        found if found == len => Ok(()),
+        found => Err(format!("expected {len} numbers for a tensor of shape {shape:?}, found {found}")),
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::labels::{Expected, Targets};
 use super::settings::{ChosenLoss, Settings};
-use super::source::{ExampleSource, Pixels};
+use super::source::{ExampleSource, Pixels, input_columns};
 use super::workers::greatest_of_all;
 use crate::error::{MlError, Result};
 use crate::params::{ParamValue, Params};
@@ -51,11 +51,12 @@ impl Start {
         };
         let model = read_keras(&file)?;
         let network = model.network;
-        if network.inputs().len() != 1 || network.outputs().len() != 1 {
+        let (inputs, outputs) = (network.inputs().len(), network.outputs().len());
+        let columns = input_columns::<S>(params)?.1.len();
+        if inputs != columns || outputs != 1 {
             let reason = format!(
-                "{file}: expected a network with one input and one output, found {} and {}",
-                network.inputs().len(),
-                network.outputs().len()
+                "{file}: expected a network with one output and as many inputs as there are input columns ({columns}), found \
+                 {outputs} and {inputs}"
             );
             return Err(MlError::stage(params.uid(), reason));
         }
@@ -94,9 +95,9 @@ impl Start {
         Ok(Self { network, has_head: false, loss, pixels: Some(pixels), layers: BTreeMap::new() })
     }
 
-    /// Of one sample, `[height, width, channels]` for images.
-    pub(super) fn input_shape(&self) -> &[usize] {
-        self.network.inputs().first().map_or(&[], |input| input.shape.as_slice())
+    /// Of one sample, for each input, `[height, width, channels]` for images.
+    pub(super) fn input_shapes(&self) -> Vec<Vec<usize>> {
+        self.network.inputs().iter().map(|input| input.shape.clone()).collect()
     }
 
     /// The length of the network's output, if it is known before the labels are.

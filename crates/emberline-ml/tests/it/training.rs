@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use emberline_ml::{
     CrossValidator, Estimator, IfExists, KerasEstimator, KerasImageFileEstimator, KerasImageFileModel,
-    Ledger, MulticlassClassificationEvaluator, ParamGridBuilder, Pipeline, Stage, StringIndexer,
+    Ledger, MulticlassClassificationEvaluator, ParamGridBuilder, Pipeline, Saved, Stage, StringIndexer,
     TrainingEvent, Transformer, downcast, load, save,
 };
-use emberline_net::{Network, keras};
+use emberline_net::{Activation, Dense, Layer, Network, NetworkBuilder, Tensor, keras};
 use emberline_table::Session;
 use emberline_table::arrow::array::{AsArray, RecordBatch};
 use emberline_table::arrow::compute::concat_batches;
@@ -168,6 +168,75 @@ async fn labels_may_be_numbers_texts_or_one_hot_vectors() -> Result<()> {
         ensure!(error.contains(expected), "{labels}: {error}");
     }
     Ok(())
+}
+
+/// A network of dense layers over two numbers: of one input, or of two that it puts together first.
+fn dense_of(inputs: usize) -> Result<Vec<u8>> {
+    let mut layers = NetworkBuilder::new("dense");
+    let both = match inputs {
+        1 => layers.input("both", [2]),
+        _ => {
+            let (x, y) = (layers.input("x", [1]), layers.input("y", [1]));
+            layers.merge("both", Layer::Concatenate { axis: -1 }, &[x, y])
+        }
+    };
+    let hidden = layers.apply("hidden", Dense::new(8).activation(Activation::Relu), both);
+    let scores = layers.apply("scores", Dense::new(2).activation(Activation::Softmax), hidden);
+    let network = layers.build(&[scores])?;
+    let weights = network.weight_shapes().into_iter().map(|(name, shape)| {
+        let count: usize = shape.iter().product();
+        let numbers = (0..count).map(|i| (i * 37 % 23) as f32 / 23.0 - 0.5).collect();
+        Ok((name, Tensor::new(shape, numbers)?))
+    });
+    let weights = weights.collect::<Result<_, emberline_net::Error>>()?;
+    Ok(network.with_weights(weights)?.to_keras()?)
+}
+
+/// A network that puts two columns together learns what one over vectors of both does, to the bit.
+#[tokio::test]
+async fn several_columns_are_several_inputs() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(file("one.keras"), dense_of(1)?)?;
+    std::fs::write(file("two.keras"), dense_of(2)?)?;
+    let parts = ["features", "label", "features[1] AS x", "features[2] AS y"];
+    let table = points("side").await?.select_exprs(&parts)?;
+    let fit_params = r#"{"validation_split": 0.2}"#;
+    let one = of_points().model_file(&file("one.keras")).keras_fit_params(fit_params);
+    let columns = |names: &[&str]| {
+        let mut two = of_points().model_file(&file("two.keras")).keras_fit_params(fit_params);
+        two.params_mut().clear("inputCol");
+        two.input_cols(names.iter().map(ToString::to_string).collect())
+    };
+    let two = columns(&["x", "y"]);
+    let (one, two) = (one.fit_model(&table).await?, two.fit_model(&table).await?);
+    ensure!(two.history() == one.history() && weights(two.network()) == weights(one.network()));
+    let expected = rows(one.transform(table.clone())?).await?;
+    save(&two, &dir.path().join("two"), IfExists::Fail)?;
+    let loaded = load(&dir.path().join("two"))?;
+    let Saved::Transformer(loaded) = loaded else { bail!("no model") };
+    for model in [&two as &dyn Transformer, loaded.as_ref()] {
+        let found = rows(model.transform(table.clone())?).await?;
+        ensure!(found.column_by_name("scores") == expected.column_by_name("scores"));
+        ensure!(found.column_by_name("prediction") == expected.column_by_name("prediction"));
+    }
+    let other = columns(&["y", "x"]).fit_model(&table).await?;
+    ensure!(
+        weights(other.network()) != weights(one.network()),
+        "their order is that of the network's inputs"
+    );
+
+    let check = async |estimator: KerasEstimator, expected: &str| {
+        let error = estimator.fit_model(&table).await.err().context("it was fitted")?.to_string();
+        ensure!(error.contains(expected), "{error}");
+        Ok(())
+    };
+    let expected = "one output and as many inputs as there are input columns (1), found 1 and 2";
+    check(columns(&["x"]), expected).await?;
+    check(columns(&["x", "z"]), "`inputCols` names column `z`, which does not exist").await?;
+    check(columns(&["x", "features"]), "expected 1 numbers for a tensor of shape [1], found 2").await?;
+    check(columns(&[]), "at least one column").await?;
+    check(columns(&["x", "y"]).input_col("x"), "found both").await
 }
 
 #[tokio::test]
