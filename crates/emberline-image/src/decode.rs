@@ -56,7 +56,7 @@ pub struct Header {
 /// # Ok::<(), emberline_image::ImageError>(())
 /// ```
 pub fn read_header(bytes: &[u8], options: &DecodeOptions) -> Result<Header, ImageError> {
-    contain_panics(bytes, || Ok(Opened::new(bytes, options)?.header()))
+    contain_panics(bytes, || Ok(Opened::new(bytes, options, false)?.header()))
 }
 
 /// Decodes a file: gray, RGB or RGBA of 8 bits.
@@ -70,7 +70,7 @@ pub fn read_header(bytes: &[u8], options: &DecodeOptions) -> Result<Header, Imag
 /// [`ImageError`], whose message says why: no known format, over a limit, truncated, corrupt, or not supported.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Image, ImageError> {
     let mut buffers = Buffers::default();
-    let header = decode_into(bytes, options, &mut buffers)?;
+    let header = decode_into(bytes, options, false, &mut buffers)?;
     Ok(Image::from_parts(header.width, header.height, header.channels, buffers.pixels))
 }
 
@@ -83,14 +83,15 @@ pub(crate) struct Buffers {
     spare: Vec<u8>,
 }
 
-/// [`decode`] into memory that is used again.
+/// [`decode`] into memory that is used again. With `padded`, JPEGs become opaque RGBA where that costs nothing.
 pub(crate) fn decode_into(
     bytes: &[u8],
     options: &DecodeOptions,
+    padded: bool,
     buffers: &mut Buffers,
 ) -> Result<Header, ImageError> {
     contain_panics(bytes, || {
-        let opened = Opened::new(bytes, options)?;
+        let opened = Opened::new(bytes, options, padded)?;
         let (header, (width, height), orientation) = (opened.header(), opened.size, opened.orientation);
         opened.read(buffers)?;
         if orientation != Orientation::NoTransforms {
@@ -124,14 +125,14 @@ enum Decoder<'a> {
 }
 
 impl<'a> Opened<'a> {
-    fn new(bytes: &'a [u8], options: &DecodeOptions) -> Result<Self, ImageError> {
+    fn new(bytes: &'a [u8], options: &DecodeOptions, padded: bool) -> Result<Self, ImageError> {
         let limits = &options.limits;
         limits.check_encoded(bytes.len())?;
         let Some(format) = Format::sniff(bytes) else {
             return Err(ImageError::UnknownFormat);
         };
         if format == Format::Jpeg {
-            let jpeg = Jpeg::open(bytes)?;
+            let jpeg = Jpeg::open(bytes, padded)?;
             limits.check_size(format, jpeg.size.0, jpeg.size.1)?;
             let orientation = if options.orient { jpeg.orientation() } else { Orientation::NoTransforms };
             let (size, channels) = (jpeg.size, jpeg.channels);
@@ -188,8 +189,8 @@ impl<'a> Opened<'a> {
 }
 
 fn zeroed(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
-    buffer.clear();
     buffer.resize(len, 0);
+    buffer.fill(0);
     buffer
 }
 

@@ -11,26 +11,32 @@ pub(crate) struct Jpeg<'a> {
     decoder: JpegDecoder<ZCursor<&'a [u8]>>,
     /// Width and height as stored, in pixels.
     pub(crate) size: (u32, u32),
-    /// Gray, or RGB for everything that has colours.
+    /// Gray, or RGB for everything that has colours; RGBA where a fourth byte is asked for.
     pub(crate) channels: Channels,
 }
 
 impl<'a> Jpeg<'a> {
-    /// Reads everything up to the first scan.
-    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, ImageError> {
+    /// Reads everything up to the first scan. With `padded`, pixels of the usual colour space get a fourth byte, 255.
+    pub(crate) fn open(bytes: &'a [u8], padded: bool) -> Result<Self, ImageError> {
+        // The decoder chooses its conversion of colours when it reads the headers.
+        let colours = if padded { ColorSpace::RGBA } else { ColorSpace::RGB };
         // Strict, because otherwise data that does not decode turns into gray pixels without an error.
         let options = DecoderOptions::default()
+            .jpeg_set_out_colorspace(colours)
             .set_strict_mode(true)
             .set_max_width(usize::from(u16::MAX))
             .set_max_height(usize::from(u16::MAX));
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
         decoder.decode_headers().map_err(jpeg_error)?;
         let (width, height) = decoder.dimensions().unwrap_or((0, 0));
-        let channels = if decoder.input_colorspace() == Some(ColorSpace::Luma) {
-            decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
-            Channels::Gray
-        } else {
-            Channels::Rgb
+        let channels = match decoder.input_colorspace() {
+            Some(ColorSpace::Luma) => {
+                decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
+                Channels::Gray
+            }
+            Some(ColorSpace::YCbCr) if padded => Channels::Rgba,
+            _ if padded => return Self::open(bytes, false),
+            _ => Channels::Rgb,
         };
         Ok(Self { bytes, decoder, size: (width as u32, height as u32), channels })
     }

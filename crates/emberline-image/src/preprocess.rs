@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::decode::{Buffers, decode_into};
 use crate::pixels::composite;
 use crate::resize::{Crop, ResizeScratch, SIDE_MAX, Source, resize_into};
-use crate::{Channels, DecodeOptions, Image, ImageError, Resize};
+use crate::{Channels, DecodeOptions, Format, Image, ImageError, Resize};
 
 /// How a network wants its pictures. One picture becomes `3 * width * height` numbers,
 /// `(pixel - mean) / std` with pixels from 0 to 255.
@@ -157,9 +157,11 @@ impl Preprocessing {
     ) -> Result<(), ImageError> {
         self.check(out)?;
         let Scratch { decoded, resized, resize } = scratch;
-        let header = decode_into(bytes, options, decoded)?;
+        let padded = matches!(self.resize, Resize::Bilinear | Resize::Bicubic);
+        let header = decode_into(bytes, options, padded, decoded)?;
         let mut channels = header.channels;
-        if channels == Channels::Rgba {
+        // The fourth byte of a JPEG's pixels is no opacity.
+        if channels == Channels::Rgba && header.format != Format::Jpeg {
             composite(&mut decoded.pixels, self.background);
             channels = Channels::Rgb;
         }
@@ -178,7 +180,7 @@ impl Preprocessing {
         Ok(())
     }
 
-    /// Crops, resizes and normalises gray or RGB pixels.
+    /// Crops, resizes and normalises gray, RGB or opaque RGBA pixels.
     fn fill(
         &self,
         data: &[u8],
@@ -189,7 +191,7 @@ impl Preprocessing {
         out: &mut [f32],
     ) -> Result<(), ImageError> {
         let crop = self.fit.crop(width, height);
-        let source = Source { data, width, height, channels, crop };
+        let source = Source { data, width, height, channels, opaque: true, crop };
         let whole = Crop { left: 0, top: 0, width: self.width, height: self.height };
         if crop == whole && (width, height) == (self.width, self.height) {
             self.normalise(data, channels, out);

@@ -1,6 +1,7 @@
 //! Pictures of one size from pictures of another, by named rules.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use fast_image_resize::FilterType;
@@ -117,6 +118,7 @@ pub fn resize(image: &Image, width: u32, height: u32, rule: Resize) -> Result<Im
         width: image.width(),
         height: image.height(),
         channels: image.channels(),
+        opaque: false,
         crop: whole,
     };
     resize_into(&source, (width, height), rule, &mut ResizeScratch::default(), &mut data)?;
@@ -137,6 +139,8 @@ pub(crate) struct Source<'a> {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) channels: Channels,
+    /// Whether a fourth channel is known to be 255 everywhere.
+    pub(crate) opaque: bool,
     pub(crate) crop: Crop,
 }
 
@@ -156,6 +160,13 @@ impl<'a> Source<'a> {
         let start =
             ((self.crop.top as usize + index) * self.width as usize + self.crop.left as usize) * channels;
         &self.data[start..start + self.crop.width as usize * channels]
+    }
+
+    /// All pixels of some rows of the box, where nothing lies between them.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Option<&'a [u8]> {
+        let line = self.width as usize * self.channels.count();
+        let (start, end) = (self.crop.top as usize + rows.start, self.crop.top as usize + rows.end);
+        (self.crop.width == self.width).then(|| &self.data[start * line..end * line])
     }
 }
 

@@ -25,9 +25,11 @@ fn preprocessing() -> Preprocessing {
 fn one_call_does_what_the_steps_do() -> Result<()> {
     // One scratch for all files in turn: nothing of one picture may show in the next.
     let mut scratch = Scratch::default();
-    for layout in [Layout::Nchw, Layout::Nhwc] {
+    for (rule, layout) in
+        Resize::ALL.into_iter().flat_map(|rule| [Layout::Nchw, Layout::Nhwc].map(|layout| (rule, layout)))
+    {
         for case in cases()?.decode {
-            let preprocessing = Preprocessing { layout, ..preprocessing() };
+            let preprocessing = Preprocessing { resize: rule, layout, ..preprocessing() };
             let bytes = read(&case.file)?;
             let mut tensor = vec![f32::NAN; preprocessing.tensor_len()];
             preprocessing.bytes_to_tensor(&bytes, &DecodeOptions::default(), &mut scratch, &mut tensor)?;
@@ -35,9 +37,9 @@ fn one_call_does_what_the_steps_do() -> Result<()> {
             let image = decode(&bytes, &DecodeOptions::default())?;
             let mut from_image = vec![f32::NAN; preprocessing.tensor_len()];
             preprocessing.image_to_tensor(&image, &mut from_image)?;
-            ensure!(tensor == from_image, "{} through an image", case.file);
+            ensure!(tensor == from_image, "{} through an image, {rule}", case.file);
 
-            let pixels = resize(&image.flatten([10, 20, 30]), 9, 7, Resize::Area)?.to_bgr();
+            let pixels = resize(&image.flatten([10, 20, 30]), 9, 7, rule)?.to_bgr();
             for (index, &pixel) in pixels.data().iter().enumerate() {
                 let (place, channel) = (index / 3, index % 3);
                 let expected = (f32::from(pixel) - preprocessing.mean[channel]) / preprocessing.std[channel];
@@ -45,8 +47,29 @@ fn one_call_does_what_the_steps_do() -> Result<()> {
                     Layout::Nchw => tensor[channel * 63 + place],
                     Layout::Nhwc => tensor[index],
                 };
-                ensure!(found == expected, "{} at {index}: {found}, expected {expected}", case.file);
+                ensure!(found == expected, "{} at {index}: {found}, expected {expected}, {rule}", case.file);
             }
+        }
+    }
+    Ok(())
+}
+
+/// Of a picture's middle, and without any resizing.
+#[test]
+fn one_call_crops_as_the_steps_do() -> Result<()> {
+    let mut scratch = Scratch::default();
+    for case in cases()?.decode {
+        let bytes = read(&case.file)?;
+        let image = decode(&bytes, &DecodeOptions::default())?;
+        let own = Preprocessing { width: image.width(), height: image.height(), ..preprocessing() };
+        let middle = Preprocessing { fit: Fit::CropCenter { fraction: 0.7 }, ..preprocessing() };
+        for settings in [own, middle] {
+            let preprocessing = Preprocessing { resize: Resize::Bilinear, ..settings };
+            let mut tensor = vec![f32::NAN; preprocessing.tensor_len()];
+            preprocessing.bytes_to_tensor(&bytes, &DecodeOptions::default(), &mut scratch, &mut tensor)?;
+            let mut from_image = vec![f32::NAN; preprocessing.tensor_len()];
+            preprocessing.image_to_tensor(&image, &mut from_image)?;
+            ensure!(tensor == from_image, "{} by {preprocessing:?}", case.file);
         }
     }
     Ok(())
