@@ -94,15 +94,17 @@ def with_onnxruntime(program, path, folder):
 def with_tensorflow(program, path, folder):
     import tensorflow as tf
 
-    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
-    feeds = {
-        name: numbers(*[size or 1 for size in spec.shape])
-        for name, spec in signature.structured_input_signature[1].items()
-    }
-    outputs = {
-        name: value.numpy()
-        for name, value in sorted(signature(**{k: tf.constant(v) for k, v in feeds.items()}).items())
-    }
+    # In a session, since TensorFlow's own loader of objects gives up where an optimizer of older Keras was saved, too.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        signature = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def["serving_default"]
+        feeds = {
+            name: numbers(*[max(axis.size, 1) for axis in tensor.tensor_shape.dim])
+            for name, tensor in signature.inputs.items()
+        }
+        outputs = session.run(
+            {name: tensor.name for name, tensor in sorted(signature.outputs.items())},
+            {tensor.name: feeds[name] for name, tensor in signature.inputs.items()},
+        )
     write_case(folder, feeds, outputs)
     compare(program, path, f"{path.name} (SavedModel)", folder)
 

@@ -5,7 +5,7 @@
 
 - NAME.keras, NAME.h5: a small model as real Keras 3 saves it; NAME_2.h5 and nested_2.keras: as real Keras 2 does.
 - nested.weights.h5: the weights of nested.keras alone.
-- theano.h5, keras_1_*.h5: what Keras 2 on Theano and Keras 1 wrote, in their words, made by hand, since neither can be installed any more.
+- theano.h5, cntk.h5, keras_1_*.h5: what Keras 2 on Theano and CNTK and Keras 1 wrote, in their words, made by hand, since neither can be installed any more.
   What they must answer is computed by Keras 3 with the kernels put right.
 - values.safetensors: NAME/input_I and NAME/output_I of every file, computed by Keras.
 
@@ -176,13 +176,13 @@ def legacy_file(path, description, weights, **attrs):
                 of_layer.create_dataset(name, data=array)
 
 
-def theano():
-    """Keras 2 on Theano: kernels flipped."""
+def other_backends():
+    """Keras 2 on Theano, which flipped kernels, and on CNTK, which did not: `_need_convert_kernel` of Keras 2's `engine/saving.py`."""
     image = L.Input((7, 5, 2), name="image")
     x = L.Conv2D(3, (3, 2), activation="relu", name="conv")(image)
     model = keras.Model(image, L.Dense(2, name="scores")(L.Flatten(name="flat")(x)))
     fill(model)
-    record("theano.h5", model, [noise(2, 7, 5, 2)])
+    image = noise(2, 7, 5, 2)
     kernel, bias, dense, offset = (np.asarray(weight) for weight in model.weights)
     description = {
         "class_name": "Model",
@@ -203,13 +203,15 @@ def theano():
             "output_layers": [["scores", 0, 0]],
         },
     }
-    weights = {
-        "image": [],
-        "conv": [("conv/kernel:0", kernel[::-1, ::-1]), ("conv/bias:0", bias)],
-        "flat": [],
-        "scores": [("scores/kernel:0", dense), ("scores/bias:0", offset)],
-    }
-    legacy_file("theano.h5", description, weights, keras_version="2.1.5", backend="theano")
+    for backend, stored in [("theano", kernel[::-1, ::-1]), ("cntk", kernel)]:
+        weights = {
+            "image": [],
+            "conv": [("conv/kernel:0", stored), ("conv/bias:0", bias)],
+            "flat": [],
+            "scores": [("scores/kernel:0", dense), ("scores/bias:0", offset)],
+        }
+        record(f"{backend}.h5", model, [image])
+        legacy_file(f"{backend}.h5", description, weights, keras_version="2.1.5", backend=backend)
 
 
 def keras_1(order):
@@ -369,7 +371,7 @@ def main():
         save([f"{name}.keras", f"{name}.h5"], make(keras, L))
         save([f"{name}_2.h5"] + [f"{name}_2.keras"] * (make is nested), make(tf_keras, tf_keras.layers))
     channels_first()
-    theano()
+    other_backends()
     keras_1("tf")
     keras_1("th")
     keras_1_gates()

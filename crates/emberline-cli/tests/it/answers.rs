@@ -209,6 +209,20 @@ fn models_are_listed_described_pulled_and_verified() -> Result<()> {
     );
     ensure!(place.succeed(&["models", "verify", MODEL, "--json"])?.json()?["passed"] == true);
 
+    // Weights of a user's are compared in two runtimes; those of another network do not fit.
+    let file = place.succeed(&["models", "pull", MODEL, "--json"])?.json()?;
+    let file = file["path"].as_str().context("no path")?;
+    let own = place.succeed(&["models", "verify", MODEL, "--weights", file, "--json"])?.json()?;
+    let layers = own["layers"].as_array().context("no layers")?;
+    let in_two = layers.iter().filter(|l| l["picture"].as_str().is_some_and(|p| p.contains(", as in ")));
+    ensure!(own["passed"] == true && in_two.count() > 1, "{own}");
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../emberline-net/tests/fixtures");
+    let foreign = fixtures.join("keras_weights.h5").display().to_string();
+    let other = place.run(&["models", "verify", MODEL, "--weights", &foreign])?;
+    ensure!(other.code != Some(0) && other.stderr.contains(&format!("{MODEL}: ")), "{}", other.stderr);
+    let both = place.run(&["models", "verify", file, "--weights", file])?;
+    ensure!(both.stderr.contains("--weights goes with the name of a network"), "{}", both.stderr);
+
     for file in ["cut.onnx", "cut.keras"] {
         place.succeed(&["models", "export", MODEL, "--layer", "block3b_add", "--out", file])?;
         let found = place.succeed(&["models", "verify", file, "--json"])?.json()?;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::layers::projection_owners;
 use crate::{
     Activation, Bidirectional, Cell, Encoding, IntegerLookup, Interpolation, Layer, MergeMode,
-    MultiHeadAttention, Padding, Recurrent, Score, Shape, WindowPooling, ZeroPadding,
+    MultiHeadAttention, Normalization, Padding, Recurrent, Result, Score, Shape, Tensor, WindowPooling,
+    ZeroPadding,
     layer::{DIRECTIONS, PROJECTIONS, Problem},
 };
 
@@ -81,6 +82,60 @@ fn projection(attention: &MultiHeadAttention, weight: &str, shape: Shape) -> (&'
     (owners[place], shape)
 }
 
+/// Keras' arrays that stand for a layer's weights, or are kept besides them: what a layer that Keras has not got is written with, and
+/// what Keras counts. Those of [`keras_array`] where there are none.
+pub(super) enum StandIns {
+    None,
+    /// These come after the weights.
+    After(Vec<Tensor>),
+    /// These instead of the weights.
+    Instead(Vec<Tensor>),
+}
+
+/// The arrays of a layer over these inputs that are not its weights, given those.
+pub(super) fn stand_ins<'a>(
+    layer: &Layer,
+    input: &[usize],
+    weight: impl Fn(&str) -> Result<&'a Tensor>,
+) -> Result<StandIns> {
+    Ok(match layer {
+        Layer::TimeDistributed(inner) => {
+            return stand_ins(inner, input.get(1..).unwrap_or_default(), weight);
+        }
+        // How many rows were seen, which Keras keeps for files that are older.
+        Layer::Normalization(Normalization { moments: None, .. }) => {
+            StandIns::After(vec![Tensor::new(Vec::new(), vec![0.0])?])
+        }
+        Layer::ClassToken => {
+            let token = weight("token")?.data();
+            let (tokens, features) = (input.first().copied().unwrap_or_default() + 1, token.len());
+            let mut rows = token.to_vec();
+            rows.resize(tokens * features, 0.0);
+            StandIns::Instead(vec![ones(features)?, Tensor::new(vec![tokens, features], rows)?])
+        }
+        Layer::PositionEmbedding => {
+            let rows = weight("embeddings")?;
+            StandIns::Instead(vec![ones(rows.shape().last().copied().unwrap_or(1))?, rows.clone()])
+        }
+        _ => StandIns::None,
+    })
+}
+
+fn ones(count: usize) -> Result<Tensor> {
+    Tensor::new(vec![count], vec![1.0; count])
+}
+
+/// Rows that are added to a sequence's: the bias behind a product with ones, since Keras has no layer that adds alone.
+fn added_rows(tokens: usize, input: &[usize]) -> Described {
+    let settings = json!({
+        "equation": "btc,c->btc",
+        "output_shape": [tokens, input.last()],
+        "bias_axes": "tc",
+        "activation": "linear",
+    });
+    Described::new("EinsumDense", settings)
+}
+
 /// The Keras layers that do what a layer does, one after the other: the last has its weights.
 pub(super) fn describe(layer: &Layer, input: &[usize]) -> Result<Vec<Described>, Problem> {
     let one = |class, settings| Ok(vec![Described::new(class, settings)]);
@@ -116,6 +171,13 @@ pub(super) fn describe(layer: &Layer, input: &[usize]) -> Result<Vec<Described>,
             "EinsumDense",
             json!({"equation": "...c,c->...c", "output_shape": [null], "bias_axes": null, "activation": "linear"}),
         ),
+        // A row of zeros in front, to which the token is added: [`stand_ins`].
+        Layer::ClassToken => {
+            let pad = Described::new("ZeroPadding1D", json!({"padding": [1, 0]}));
+            let tokens = input.first().copied().unwrap_or_default().saturating_add(1);
+            Ok(vec![pad.before("place"), added_rows(tokens, input)])
+        }
+        Layer::PositionEmbedding => Ok(vec![added_rows(input.first().copied().unwrap_or_default(), input)]),
         // The others are cut off, and what is left is a vector.
         Layer::TakeToken { index } => {
             let after = input.first().copied().unwrap_or_default().saturating_sub(index + 1);
@@ -137,7 +199,7 @@ pub(super) fn describe(layer: &Layer, input: &[usize]) -> Result<Vec<Described>,
                 None => described_sequences(layer, input)?,
             };
             described
-                .or_else(|| described_normalisation(layer))
+                .or_else(|| described_normalisation(layer, input))
                 .or_else(|| described_categories(layer))
                 .ok_or_else(|| {
                     format!(
@@ -385,7 +447,7 @@ fn described_sizes(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
 }
 
 /// Normalisations; `None` for other layers.
-fn described_normalisation(layer: &Layer) -> Option<Vec<Described>> {
+fn described_normalisation(layer: &Layer, input: &[usize]) -> Option<Vec<Described>> {
     let one = |class, settings| vec![Described::new(class, settings)];
     Some(match layer {
         Layer::BatchNormalization(layer) => one(
@@ -408,6 +470,15 @@ fn described_normalisation(layer: &Layer) -> Option<Vec<Described>> {
         Layer::UnitNormalization { axes: normalised } => {
             one("UnitNormalization", json!({"axis": axes(normalised)}))
         }
+        Layer::Normalization(layer) => {
+            let shape = layer.moments_shape(input).unwrap_or_default();
+            let moment = |place: usize| layer.moments.as_ref().map(|moments| nested(&moments[place], &shape));
+            let axis = if layer.axes.is_empty() { Value::Null } else { json!(layer.axes) };
+            one(
+                "Normalization",
+                json!({"axis": axis, "mean": moment(0), "variance": moment(1), "invert": layer.invert}),
+            )
+        }
         Layer::GroupNormalization(layer) => one(
             "GroupNormalization",
             json!({
@@ -420,6 +491,20 @@ fn described_normalisation(layer: &Layer) -> Option<Vec<Described>> {
         ),
         _ => return None,
     })
+}
+
+/// Numbers as lists in lists of this shape; a number for all as itself.
+fn nested(values: &[f32], shape: &[usize]) -> Value {
+    fn lists(values: &[f32], shape: &[usize]) -> Value {
+        match shape {
+            [] | [_] => json!(values),
+            [_, inner @ ..] => {
+                let len = inner.iter().product::<usize>().max(1);
+                values.chunks(len).map(|values| lists(values, inner)).collect()
+            }
+        }
+    }
+    if let [value] = values { json!(value) } else { lists(values, shape) }
 }
 
 /// A layer with padding by given numbers, which Keras has as a layer of its own.

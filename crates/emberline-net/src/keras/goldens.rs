@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     config::Config,
@@ -170,11 +170,28 @@ fn every_layer_gives_what_keras_gives() -> Result<()> {
     Ok(())
 }
 
+/// What would make a mask is refused, by itself and within another layer.
+#[test]
+fn masks_are_refused() -> Result<()> {
+    let check = |class: &str, settings: Value, shape: &[usize], expected: &str| -> Result<()> {
+        let settings = settings.as_object().context("no settings")?;
+        let inputs = [Argument { name: "x", shape }];
+        let problem = layers::read(class, Config::new(settings, 3), &inputs).err().context("was read")?;
+        ensure!(problem.contains(expected), "{problem}");
+        Ok(())
+    };
+    check("Masking", json!({"mask_value": 0.0}), &[4, 2], "masks are not followed")?;
+    let words = json!({"input_dim": 5, "output_dim": 2, "mask_zero": true});
+    let expected = "its setting `mask_zero` makes a mask";
+    check("Embedding", words.clone(), &[4], expected)?;
+    let within = json!({"layer": {"class_name": "Embedding", "config": words}});
+    check("TimeDistributed", within, &[3, 4], expected)
+}
+
 /// What can't be written for Keras, and part of what is said then.
-const UNWRITTEN: [(&str, &str); 4] = [
+const UNWRITTEN: [(&str, &str); 3] = [
     ("Activation", "Keras can't name the activation GeluTanh"),
     ("Bidirectional", ""),
-    ("Normalization", "kind Normalization can't be written"),
     ("TimeDistributed", ""),
 ];
 

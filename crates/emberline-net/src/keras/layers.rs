@@ -492,10 +492,12 @@ fn rms_normalization(config: Config<'_>) -> Result<Converted, Problem> {
 fn normalization(config: Config<'_>, inputs: &[Argument<'_>]) -> Result<Converted, Problem> {
     let rank = inputs.first().map_or(0, |input| input.shape.len());
     // An axis that is explicitly nothing is no axis; one that is not there is the last.
-    let axes = if config.has("axis") { config.axes_or("axis", &[])? } else { vec![-1] };
+    let mut axes = if config.has("axis") { config.axes_or("axis", &[])? } else { vec![-1] };
     if rank == 0 {
         return Err("it takes values along at least one axis".to_owned());
     }
+    // Keras keeps the means along the axes in their order, in whichever they are given.
+    axes.sort_by_key(|&axis| crate::layer::place(axis, rank).ok());
     let are_settings = config.get("mean").is_some();
     let moments = [config.floats_or("mean", 0.0)?, config.floats_or("variance", 1.0)?];
     let invert = config.bool_or("invert", false)?;

@@ -1,6 +1,7 @@
 //! Writing a network as a `.keras` file that Keras 3 loads.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io::{Cursor, Write},
 };
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
-    describe::{Described, border, describe, keras_array},
+    describe::{Described, StandIns, border, describe, keras_array, stand_ins},
     graph::{class_in_python, snake_case},
     hdf5::{self, Member},
     problem,
 };
-use crate::{Conv, DepthwiseConv, Error, Layer, Network, Node, Result, Shape};
+use crate::{Conv, DepthwiseConv, Error, Layer, Network, Node, Result, Shape, Tensor};
 
 /// The version of the format that is written.
 const KERAS_VERSION: &str = "3.0.0";
@@ -22,7 +23,8 @@ const KERAS_VERSION: &str = "3.0.0";
 impl Network {
     /// The network as a `.keras` file, which Keras 3 loads as a functional model with the same predictions. Layers keep their
     /// names, but that `outer/inner` is called `outer.inner`, since Keras allows no slash, and that padding by given numbers
-    /// becomes a layer of its own. What is frozen stays so.
+    /// becomes a layer of its own. A class token and an embedding of positions, which Keras has not got, become the bias of an
+    /// `EinsumDense` whose kernel is ones. What is frozen stays so.
     ///
     /// # Errors
     /// When the network has no weights, or a layer that Keras has not got, which is named.
@@ -56,7 +58,7 @@ struct Written<'a> {
     /// What each call is given besides.
     keywords: Value,
     /// By owner and number, with the shapes that Keras has them in.
-    arrays: Vec<(String, &'a crate::Tensor, Shape)>,
+    arrays: Vec<Array<'a>>,
     /// The name of the weights, under which later nodes find the layer.
     weights: Option<String>,
 }
@@ -67,6 +69,8 @@ impl Written<'_> {
         Self { name, class, settings, calls, keywords: json!({}), arrays, weights: None }
     }
 }
+
+type Array<'a> = (String, Cow<'a, Tensor>, Shape);
 
 /// An output of a written layer.
 #[derive(Clone)]
@@ -164,14 +168,25 @@ impl<'a> Writer<'a> {
     }
 
     /// A node's weights in Keras' order and with its shapes.
-    fn arrays(&self, node: &Node) -> Result<Vec<(String, &'a crate::Tensor, Shape)>> {
+    fn arrays(&self, node: &Node) -> Result<Vec<Array<'a>>> {
         let network = self.network;
         let inputs = network.input_shapes(node);
+        let input = inputs.first().copied().unwrap_or_default();
+        let array = |tensor: Tensor| {
+            let (owner, shape) = keras_array(&node.layer, "", tensor.shape().to_vec());
+            (owner, Cow::Owned(tensor), shape)
+        };
+        let after = match stand_ins(&node.layer, input, |weight| network.weight(node, weight))? {
+            StandIns::Instead(tensors) => return Ok(tensors.into_iter().map(array).collect()),
+            StandIns::After(tensors) => tensors,
+            StandIns::None => Vec::new(),
+        };
         let mut arrays = Vec::new();
         for (weight, shape) in node.layer.weight_shapes(&inputs) {
             let (owner, shape) = keras_array(&node.layer, weight, shape);
-            arrays.push((owner, network.weight(node, weight)?, shape));
+            arrays.push((owner, Cow::Borrowed(network.weight(node, weight)?), shape));
         }
+        arrays.extend(after.into_iter().map(array));
         Ok(arrays)
     }
 
@@ -223,7 +238,7 @@ impl<'a> Writer<'a> {
 }
 
 /// The group of a layer in the file of weights: `vars`, and one for each owner, which may be in another.
-fn layer_group<'a>(layer: &Written<'a>) -> Member<'a> {
+fn layer_group<'a>(layer: &'a Written<'_>) -> Member<'a> {
     fn add<'a>(group: &mut BTreeMap<String, Member<'a>>, owner: &[&str], array: Member<'a>) {
         let (name, rest) = match owner {
             ["", ..] | [] => ("vars", None),

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use emberline_net::{
-    Network, Node, OnnxOptions, OnnxRuntime, PrepareOptions, Runtime, Tensor, TractRuntime, h5, keras,
-    read_tensors,
+    Layer, MultiHeadAttention, Network, NetworkBuilder, Node, Normalization, OnnxOptions, OnnxRuntime,
+    PrepareOptions, Reshape, Runtime, Tensor, TractRuntime, h5, keras, read_tensors,
 };
 
 /// How near Keras' answers must be, absolutely: theirs are sums of some dozens of products of 32 bits in another order.
@@ -84,7 +84,7 @@ fn read(name: &str) -> Result<keras::Model> {
 fn models_answer_as_in_keras() -> Result<()> {
     let answers = Answers::read()?;
     let runtimes: [Box<dyn Runtime>; 2] = [Box::new(OnnxRuntime::find()?), Box::new(TractRuntime)];
-    for name in FILES.into_iter().chain(["theano.h5", "keras_1_gates.h5"]) {
+    for name in FILES.into_iter().chain(["theano.h5", "cntk.h5", "keras_1_gates.h5"]) {
         let network = read(name)?.network;
         for runtime in &runtimes {
             let worst = answers.compare(name, &network, runtime.as_ref())?;
@@ -224,6 +224,7 @@ fn weights_alone_fill_a_network() -> Result<()> {
         "nested_2.h5",
         "shared.h5",
         "theano.h5",
+        "cntk.h5",
         "keras_1_th.h5",
         "keras_1_gates.h5",
     ] {
@@ -261,6 +262,21 @@ fn code_is_refused() -> Result<()> {
     check("custom.keras", "layer `mine`: `Custom` is a class of its own")
 }
 
+/// Keras 1's other modes normalise by the sample or the batch at hand.
+#[test]
+fn other_modes_of_batch_normalization_are_refused() -> Result<()> {
+    let mut bytes = file("keras_1_tf.h5")?;
+    let setting = br#""mode": 0"#;
+    let at = bytes.windows(setting.len()).position(|window| window == setting).context("no mode")?;
+    for mode in [b'1', b'2'] {
+        bytes[at + setting.len() - 1] = mode;
+        let error = keras::parse_model(&bytes, &keras::Options::default()).err().context("was read")?;
+        let (message, expected) = (format!("{error:#}"), "its setting `mode` must be 0");
+        ensure!(message.contains("layer `batchnormalization_1`") && message.contains(expected), "{message}");
+    }
+    Ok(())
+}
+
 #[test]
 fn limits_are_named() -> Result<()> {
     let limits = keras::Limits::default;
@@ -282,6 +298,47 @@ fn limits_are_named() -> Result<()> {
     Ok(())
 }
 
+/// A vision transformer's parts, which Keras has no layers for, and learned means.
+fn tokens() -> Result<Network> {
+    let mut layers = NetworkBuilder::new("tokens");
+    let patches = layers.input("patches", [4, 6]);
+    let normalization = Normalization { axes: vec![-1], moments: None, invert: false };
+    let seen = layers.apply("seen", normalization, patches);
+    let class = layers.apply("class_token", Layer::ClassToken, seen);
+    let places = layers.apply("encoder/places", Layer::PositionEmbedding, class);
+    let attended = layers.apply("attention", MultiHeadAttention::new(2, 3), places);
+    let sum = layers.merge("sum", Layer::Add, &[places, attended]);
+    let features = layers.apply("features", Layer::TakeToken { index: 0 }, sum);
+    let pairs = layers.apply("pairs", Reshape { shape: vec![5, 2, 3] }, places);
+    let of_pairs = Layer::TimeDistributed(Box::new(Layer::PositionEmbedding));
+    let pairs = layers.apply("places_of_pairs", of_pairs, pairs);
+    crate::with_noise(layers.build(&[features, pairs])?)
+}
+
+/// What a network of one input gives for noise.
+fn answers_of(network: &Network) -> Result<(Tensor, Vec<Tensor>)> {
+    let input = crate::noise(&[&[2], network.inputs()[0].shape.as_slice()].concat(), 5)?;
+    let onnx = network.to_onnx(&OnnxOptions::default())?;
+    let outputs = OnnxRuntime::find()?.prepare(&onnx, &PrepareOptions::default())?.run(&[input.view()])?;
+    Ok((input, outputs))
+}
+
+#[test]
+fn layers_that_keras_lacks_are_written_as_its_own() -> Result<()> {
+    let network = tokens()?;
+    let written = keras::parse_model(network.to_keras()?, &keras::Options::default())?.network;
+    let kinds: Vec<&str> = written.nodes().iter().map(|node| node.layer.kind()).collect();
+    ensure!(kinds[..4] == ["Normalization", "ZeroPadding1D", "EinsumDense", "EinsumDense"], "{kinds:?}");
+    let ((_, expected), (_, found)) = (answers_of(&network)?, answers_of(&written)?);
+    ensure!(expected.len() == 2 && found.len() == 2);
+    for (expected, found) in expected.iter().zip(&found) {
+        ensure!(expected.shape() == found.shape());
+        let mut pairs = expected.data().iter().zip(found.data());
+        ensure!(pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE), "{expected:?} {found:?}");
+    }
+    Ok(())
+}
+
 /// What real Keras makes of the files that are written here: `tools/goldens/keras_files.py check` compares. The variable names the
 /// folder.
 #[test]
@@ -289,6 +346,11 @@ fn limits_are_named() -> Result<()> {
 fn written_files_for_keras() -> Result<()> {
     let out = PathBuf::from(std::env::var("EMBERLINE_WRITTEN").context("EMBERLINE_WRITTEN names no folder")?);
     let answers = Answers::read()?;
+    let network = tokens()?;
+    let (input, outputs) = answers_of(&network)?;
+    std::fs::write(out.join("tokens.keras"), network.to_keras()?)?;
+    let values = [("input_0", &input), ("output_0", &outputs[0]), ("output_1", &outputs[1])];
+    std::fs::write(out.join("tokens.safetensors"), safetensors_of(&values)?)?;
     for name in FILES {
         let stem = name.replace('.', "_");
         std::fs::write(out.join(format!("{stem}.keras")), read(name)?.network.to_keras()?)?;
