@@ -46,11 +46,9 @@ def main():
     parser.add_argument("--examples", type=int, nargs="*", default=[5_000, 50_000])
     parser.add_argument("--tiny", action="store_true", help="a few pictures, to see that it works")
     arguments = parser.parse_args()
-    few = [4, 8]
-    for command, counts in (
-        (featurized, few if arguments.tiny else arguments.images),
-        (trained, few if arguments.tiny else arguments.examples),
-    ):
+    if arguments.tiny:
+        arguments.images, arguments.examples = [4, 8], [40, 80]
+    for command, counts in (featurized, arguments.images), (trained, arguments.examples):
         for count in counts:
             with tempfile.TemporaryDirectory() as work:
                 words = command(pathlib.Path(work), count)

@@ -17,7 +17,7 @@ const QUERY: &str =
 /// Ready-made pictures and one's own, told apart only by where they are.
 pub(crate) fn run(project: &Project, own: Option<PathBuf>) -> Result<()> {
     let is_own = own.is_some();
-    let ready = setup::run(project, own)?;
+    let ready = setup::run(project, own, false)?;
     show(project, &ready, is_own)
 }
 

@@ -92,8 +92,9 @@ impl Gate<'_> {
 
     /// What setup leaves, setting up if no step has.
     fn ready(&mut self) -> Result<&Ready> {
-        let set_up =
-            || setup::run(self.project, self.own_pictures.clone()).map_err(|error| format!("{error:#}"));
+        let set_up = || {
+            setup::run(self.project, self.own_pictures.clone(), false).map_err(|error| format!("{error:#}"))
+        };
         match self.setup.get_or_insert_with(set_up) {
             Ok(ready) => Ok(ready),
             Err(error) => bail!("setup failed: {error}"),

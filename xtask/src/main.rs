@@ -53,7 +53,7 @@ fn task(mut args: Vec<String>) -> Result<()> {
         "setup" => {
             let pictures = take_pictures(&mut args)?;
             no_more(&args)?;
-            setup::run(&project, pictures).map(|_| ())
+            setup::run(&project, pictures, false).map(|_| ())
         }
         "demo" => {
             let pictures = take_pictures(&mut args)?;

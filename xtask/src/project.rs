@@ -60,19 +60,15 @@ impl Project {
         command
     }
 
-    /// Builds the `emberline` command in the profile that the tests use and returns the folder it is in.
-    pub(crate) fn build_cli(&self) -> Result<PathBuf> {
-        run(&mut self.cargo("build --workspace --bin emberline"))?;
-        Ok(self.target.join("debug"))
+    /// Builds the `emberline` command and returns the folder it is in: in the profile that the tests use, or with every
+    /// optimisation, which takes several times as long.
+    pub(crate) fn build_cli(&self, release: bool) -> Result<PathBuf> {
+        let (profile, folder) = if release { (" --release", "release") } else { ("", "debug") };
+        run(&mut self.cargo(&format!("build{profile} --workspace --bin emberline")))?;
+        Ok(self.target.join(folder))
     }
 
-    /// The same with every optimisation; several times slower to build.
-    pub(crate) fn build_cli_release(&self) -> Result<PathBuf> {
-        run(&mut self.cargo("build --release --workspace --bin emberline"))?;
-        Ok(self.target.join("release"))
-    }
-
-    /// Builds the examples, and the extension module of the Python package, beside the programs in `bin`, a folder of one of
+    /// Builds the examples, and the extension module of the Python package, beside the programs in `bin`, the folder of
     /// the above, and returns the folder of the examples.
     /// They are built as part of the workspace, so that features, and with them the dependencies, are those of the tests.
     pub(crate) fn build_examples(&self, bin: &Path) -> Result<PathBuf> {

@@ -42,12 +42,9 @@ pub(crate) fn bench(project: &Project, args: &[String]) -> Result<()> {
         return Ok(());
     };
     check_known(name, &known)?;
-    let mut bin = setup::run(project, None)?.bin;
+    let bin = setup::run(project, None, release)?.bin;
     if name == SPARK_BENCH {
         return bench_spark(project, own_args);
-    }
-    if release {
-        bin = project.build_cli_release()?;
     }
     BENCHES.run(project, name, own_args, &[bin.clone(), project.build_examples(&bin)?])
 }

@@ -30,13 +30,13 @@ pub(crate) struct Ready {
     pub(crate) pictures: PathBuf,
 }
 
-pub(crate) fn run(project: &Project, pictures: Option<PathBuf>) -> Result<Ready> {
+pub(crate) fn run(project: &Project, pictures: Option<PathBuf>, release: bool) -> Result<Ready> {
     onnxruntime(project)?;
     let pictures = match pictures {
         Some(folder) => folder,
         None => stamps(project)?,
     };
-    Ok(Ready { bin: weights(project)?, pictures })
+    Ok(Ready { bin: weights(project, release)?, pictures })
 }
 
 /// ONNX Runtime's library, out of its Python wheel.
@@ -132,8 +132,8 @@ pub(crate) fn java(project: &Project) -> Result<()> {
 }
 
 /// The weights, by the command that every user has; the command verifies what is already there.
-fn weights(project: &Project) -> Result<PathBuf> {
-    let bin = project.build_cli()?;
+fn weights(project: &Project, release: bool) -> Result<PathBuf> {
+    let bin = project.build_cli(release)?;
     let mut pull = project.command(bin.join("emberline"));
     on_path(&mut pull, &bin)?;
     project::run(pull.args(["models", "pull", MODEL]))?;
