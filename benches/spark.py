@@ -39,6 +39,9 @@ def session(images, workers=CORES):
     # Tasks of some 25 pictures, so that both workers are busy to the end: Spark counts each file as this much and its size.
     options["spark.sql.files.maxPartitionBytes"] = str((4 << 20) if images.count > 100 else (512 << 10))
     options["spark.sql.files.openCostInBytes"] = str(64 << 10)
+    # Java only moves bytes here; its optimising compiler would take a quarter of the cores through a job as short as this.
+    for side in ("driver", "executor"):
+        options[f"spark.{side}.extraJavaOptions"] = "-XX:TieredStopAtLevel=1"
     for key, value in options.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
