@@ -25,7 +25,11 @@ const CURVATURE: f64 = 0.9;
 const TRIALS_MAX: usize = 40;
 /// The share of the tolerance that a direction may promise to gain and yet be left, where the Hessian is known well enough
 /// for promises. They are up to ten times too small.
-const LEFT_TO_GAIN: f64 = 0.003;
+const LEFT_TO_GAIN: f64 = 0.01;
+
+/// Steps that together change the value by less than its error before it counts as flat: gradients lead on where values no
+/// longer differ.
+const FLAT_STEPS: usize = 8;
 
 /// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +208,7 @@ impl Minimizer {
         let recent = &self.history[self.history.len().saturating_sub(WINDOW)..];
         let worst = recent.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let flat = if self.is_round {
-            let before = self.history.iter().rev().nth(1);
+            let before = self.history.iter().rev().nth(FLAT_STEPS);
             before.is_some_and(|before| (self.value - before).abs() <= self.rounding * self.value.abs())
         } else {
             recent.len() > 1 && (self.value - worst).abs() <= self.tolerance * self.history[0].abs()
