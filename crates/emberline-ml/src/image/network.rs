@@ -138,6 +138,8 @@ pub(super) fn function(setting: &Setting, card: &'static Card, uid: &str) -> Res
 }
 
 fn build(setting: &Setting, card: &'static Card, uid: &str) -> Result<NetworkFunction> {
+    // Another core loads the runtime's library in the meantime.
+    std::thread::spawn(default_runtime);
     let (card, mut network) = match &setting.file {
         Some(file) => card.load_file(&file.path, &setting.cut)?,
         None => (card, card.load(&ModelStore::open(), &setting.cut)?),
