@@ -22,7 +22,7 @@ use crate::evaluate::extract::ExtractCalls;
 use crate::evaluate::{ColumnUdf, EvaluatePlanner};
 use crate::function::ColumnFunction;
 use crate::functions;
-use crate::reader::{ImageTable, ReadOptions};
+use crate::reader::{ImageTable, ReadOptions, ShareFiles};
 use crate::report::Report;
 use crate::sql;
 
@@ -97,6 +97,7 @@ impl Session {
             .with_config(config)
             .with_analyzer_rule(Arc::new(ExtractCalls))
             .with_optimizer_rule(Arc::new(EncodedImages))
+            .with_physical_optimizer_rule(Arc::new(ShareFiles))
             .with_query_planner(Arc::new(Planner))
             .with_table_factory("IMAGES".into(), Arc::new(sql::ImageTableFactory))
             .with_function_factory(Some(Arc::new(sql::EmberlineFunctions::new(options.functions))))

@@ -21,6 +21,7 @@ use crate::image_column::image_type;
 use crate::input::encoded_type;
 pub(crate) use listing::FileTable;
 use scan::ImageScanExec;
+pub(crate) use scan::ShareFiles;
 
 /// The decoded image.
 pub(crate) const IMAGE: &str = "image";

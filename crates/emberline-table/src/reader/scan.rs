@@ -1,7 +1,8 @@
 //! Reading a table of images: prefetch, decode, batch; a few batches are alive at a time, never a column.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use datafusion::arrow::array::{
@@ -9,12 +10,17 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
+};
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
@@ -38,6 +44,8 @@ const PREFETCH_FILES: usize = 4;
 const BATCH_ROWS_MAX: usize = 32;
 /// or after the row with which it holds this many bytes of pixels or files.
 const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Partitions that share files leave at least this many batches to each other.
+const BATCHES_LEFT: usize = 2;
 /// How much of a file is read where only its header is wanted; the whole file if that is too little.
 const HEADER_BYTES: u64 = 64 << 10;
 
@@ -58,6 +66,113 @@ pub(crate) struct ImageScanExec {
     schema: SchemaRef,
     need: Need,
     properties: Arc<PlanProperties>,
+    /// Where partitions share the files; otherwise each has its own.
+    runs: Option<Mutex<Runs>>,
+}
+
+/// Lets a scan's partitions share its files where the rows are merged by the order of the scan, which is that of the paths:
+/// then the rows do not tell which partition read them. Elsewhere the same partition has the same rows each time.
+#[derive(Debug)]
+pub(crate) struct ShareFiles;
+
+impl PhysicalOptimizerRule for ShareFiles {
+    fn name(&self) -> &'static str {
+        "share_files"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let shared = plan.transform_down(|node| {
+            if !node.is::<SortPreservingMergeExec>() {
+                return Ok(Transformed::no(node));
+            }
+            let child = with_shared_files(node.children()[0])?;
+            Ok(match child {
+                Some(child) => Transformed::yes(over(node, child)?),
+                None => Transformed::no(node),
+            })
+        })?;
+        Ok(shared.data)
+    }
+}
+
+/// The plan with files shared, if its order is that of a scan.
+fn with_shared_files(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(scan) = plan.downcast_ref::<ImageScanExec>() {
+        return Ok(Some(Arc::new(scan.shared())));
+    }
+    let ([child], [true]) = (&plan.children()[..], &plan.maintains_input_order()[..]) else {
+        return Ok(None);
+    };
+    let child = with_shared_files(child)?;
+    child.map(|child| over(plan.clone(), child)).transpose()
+}
+
+fn over(plan: Arc<dyn ExecutionPlan>, child: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.replace_children(vec![child], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+}
+
+/// The executions in progress.
+#[derive(Debug, Default)]
+struct Runs(Vec<Run>);
+
+/// One execution, whose partitions take their files from one queue: the faster core reads more of them.
+#[derive(Debug)]
+struct Run {
+    context: Weak<TaskContext>,
+    partitions: Vec<usize>,
+    queue: Arc<Queue>,
+}
+
+/// Places in the list of files, in its order, each given once.
+#[derive(Debug)]
+struct Queue {
+    /// Every so many-th place from this one on.
+    first: usize,
+    step: usize,
+    given: AtomicUsize,
+    /// How many partitions take from it.
+    takers: usize,
+}
+
+impl Queue {
+    fn new(first: usize, step: usize, takers: usize) -> Arc<Self> {
+        Arc::new(Self { first, step, given: AtomicUsize::new(0), takers })
+    }
+
+    fn next(&self) -> usize {
+        self.first + self.step * self.given.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many rows a batch may have: fewer when the files run out, so that all partitions end at about the same time.
+    fn batch_rows_max(&self, files: usize) -> usize {
+        if self.takers == 1 {
+            return BATCH_ROWS_MAX;
+        }
+        let left = files.saturating_sub(self.given.load(Ordering::Relaxed));
+        (left / (self.takers * BATCHES_LEFT)).clamp(1, BATCH_ROWS_MAX)
+    }
+}
+
+impl Runs {
+    /// The queue for a partition. A context that is new, or has executed the partition before, begins another execution.
+    fn queue(&mut self, partition: usize, partitions: usize, context: &Arc<TaskContext>) -> Arc<Queue> {
+        let is_of = |run: &Run| std::ptr::eq(run.context.as_ptr(), Arc::as_ptr(context));
+        self.0.retain(|run| {
+            run.context.strong_count() > 0 && !(is_of(run) && run.partitions.contains(&partition))
+        });
+        if let Some(run) = self.0.iter_mut().find(|run| is_of(run)) {
+            run.partitions.push(partition);
+            return run.queue.clone();
+        }
+        let queue = Queue::new(0, 1, partitions);
+        let context = Arc::downgrade(context);
+        self.0.push(Run { context, partitions: vec![partition], queue: queue.clone() });
+        queue
+    }
 }
 
 impl ImageScanExec {
@@ -79,11 +194,23 @@ impl ImageScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self { table, files: Arc::new(files), schema, need, properties: Arc::new(properties) })
+        let (files, properties) = (Arc::new(files), Arc::new(properties));
+        Ok(Self { table, files, schema, need, properties, runs: None })
+    }
+
+    fn shared(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            files: self.files.clone(),
+            schema: self.schema.clone(),
+            need: self.need,
+            properties: self.properties.clone(),
+            runs: Some(Mutex::default()),
+        }
     }
 }
 
-/// Files are listed in the order of their paths, and each partition reads its own in that order.
+/// Files are listed in the order of their paths, and each partition reads those that it takes in that order.
 fn by_origin(schema: &Schema) -> Option<[PhysicalSortExpr; 1]> {
     let origin: Arc<dyn PhysicalExpr> = Arc::new(Column::new(ORIGIN, schema.index_of(ORIGIN).ok()?));
     Some([PhysicalSortExpr::new(origin, SortOptions { descending: false, nulls_first: false })])
@@ -145,19 +272,26 @@ impl ExecutionPlan for ImageScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let step = self.properties.partitioning.partition_count();
-        let mine: Vec<usize> = self.files.iter().skip(partition).step_by(step).copied().collect();
+        let partitions = self.properties.partitioning.partition_count();
+        let queue = match &self.runs {
+            Some(runs) => {
+                runs.lock().unwrap_or_else(PoisonError::into_inner).queue(partition, partitions, &context)
+            }
+            None => Queue::new(partition, partitions, 1),
+        };
         let reader = PartitionReader {
             table: self.table.clone(),
             schema: self.schema.clone(),
             need: self.need,
+            files: self.files.len(),
+            queue: queue.clone(),
             report: context
                 .session_config()
                 .get_extension::<Report>()
                 .map(|r| r.as_ref().clone())
                 .unwrap_or_default(),
         };
-        let files = fetch(self.table.clone(), mine, self.need);
+        let files = fetch(self.table.clone(), self.files.clone(), queue, self.need);
         let batches = stream::try_unfold((reader, files), |(reader, mut files)| async move {
             let batch = reader.next_batch(&mut files).await?;
             Ok::<_, DataFusionError>(batch.map(|batch| (batch, (reader, files))))
@@ -170,7 +304,12 @@ impl ExecutionPlan for ImageScanExec {
 type Fetched = (usize, Result<Option<Bytes>, String>);
 
 /// Reads the files' bytes ahead of those who decode them.
-fn fetch(table: ImageTable, files: Vec<usize>, need: Need) -> BoxStream<'static, Fetched> {
+fn fetch(
+    table: ImageTable,
+    files: Arc<Vec<usize>>,
+    queue: Arc<Queue>,
+    need: Need,
+) -> BoxStream<'static, Fetched> {
     let table = Arc::new(table);
     let one = move |file: usize| {
         let table = table.clone();
@@ -185,7 +324,8 @@ fn fetch(table: ImageTable, files: Vec<usize>, need: Need) -> BoxStream<'static,
             (file, bytes)
         }
     };
-    stream::iter(files).map(one).buffered(PREFETCH_FILES).boxed()
+    let mine = std::iter::from_fn(move || files.get(queue.next()).copied());
+    stream::iter(mine).map(one).buffered(PREFETCH_FILES).boxed()
 }
 
 fn encoded_bytes_max(table: &ImageTable) -> usize {
@@ -216,6 +356,8 @@ struct PartitionReader {
     table: ImageTable,
     schema: SchemaRef,
     need: Need,
+    files: usize,
+    queue: Arc<Queue>,
     report: Report,
 }
 
@@ -223,6 +365,7 @@ impl PartitionReader {
     /// The next rows, `None` at the end.
     async fn next_batch(&self, files: &mut BoxStream<'static, Fetched>) -> Result<Option<RecordBatch>> {
         let mut rows = Rows::default();
+        let rows_max = self.queue.batch_rows_max(self.files);
         while let Some((file, fetched)) = files.next().await {
             let row = self.row(fetched);
             if let Some(reason) = &row.error {
@@ -235,7 +378,7 @@ impl PartitionReader {
             }
             rows.push(file, row, &self.table);
             // Rows that need no file are cheap, but a batch of labels need not be long either.
-            if rows.files.len() >= BATCH_ROWS_MAX || rows.bytes() >= BATCH_BYTES_MAX {
+            if rows.files.len() >= rows_max || rows.bytes() >= BATCH_BYTES_MAX {
                 break;
             }
         }

@@ -1,9 +1,14 @@
 //! Folders as tables.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use anyhow::Result;
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use emberline_table::datafusion::prelude::{col, lit};
 use emberline_table::{ImageColumn, ImageTable, LabelFrom, ReadOptions, Session, SessionOptions, datafusion};
+use futures::TryStreamExt;
+use futures::future::try_join_all;
 
 use crate::pictures::{folder, png, rows, texts};
 
@@ -200,4 +205,52 @@ async fn answers_do_not_depend_on_threads() -> Result<()> {
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0], answers[2]);
     Ok(())
+}
+
+/// Where rows are merged in the order of their paths, partitions take files from one queue, anew in each execution; elsewhere each
+/// has its own files.
+#[tokio::test]
+async fn partitions_share_files_that_are_merged_by_their_paths() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    for i in 0..100 {
+        std::fs::write(dir.path().join(format!("{i:02}.png")), b"")?;
+    }
+    let session = Session::with_options(SessionOptions { threads: Some(3), ..Default::default() });
+    let table = session.read_images(&uri(&dir), ReadOptions::default()).await?.select_columns(&["origin"])?;
+    let plan = table.clone().create_physical_plan().await?;
+    let first = plan.execute(0, Arc::new(table.task_ctx()))?;
+    assert_eq!(origins(&first.try_collect::<Vec<_>>().await?).len(), 34, "its own");
+
+    let merged = table.sort(vec![col("origin").sort(true, false)])?;
+    let (context, other) = (Arc::new(merged.task_ctx()), Arc::new(merged.task_ctx()));
+    let merged = merged.create_physical_plan().await?;
+    let [plan] = merged.children()[..] else { anyhow::bail!("{merged:?}") };
+    let first = plan.execute(0, context.clone())?;
+    assert_eq!(origins(&first.try_collect::<Vec<_>>().await?).len(), 100, "all, as no other asked for any");
+    // Two executions at once, and one of them once more.
+    let mut executions = vec![Vec::new(), Vec::new(), Vec::new()];
+    for partition in 0..3 {
+        executions[0].push(plan.execute(partition, context.clone())?);
+        executions[1].push(plan.execute(partition, other.clone())?);
+    }
+    for partition in 0..3 {
+        executions[2].push(plan.execute(partition, context.clone())?);
+    }
+    for streams in executions {
+        let mut all = Vec::new();
+        for partition in try_join_all(streams.into_iter().map(TryStreamExt::try_collect::<Vec<_>>)).await? {
+            let own = origins(&partition);
+            assert!(own.is_sorted(), "{own:?}");
+            all.extend(own);
+        }
+        assert_eq!((all.len(), all.into_iter().collect::<BTreeSet<_>>().len()), (100, 100));
+    }
+    let merged = origins(&merged.execute(0, context)?.try_collect::<Vec<_>>().await?);
+    assert!(merged.len() == 100 && merged.is_sorted(), "{merged:?}");
+    Ok(())
+}
+
+fn origins(batches: &[RecordBatch]) -> Vec<String> {
+    let columns = batches.iter().map(|batch| batch.column(0).as_string::<i32>());
+    columns.flat_map(|column| column.iter().flatten().map(str::to_owned)).collect()
 }
