@@ -94,9 +94,10 @@ def main():
         environment = with_own_home(work, "models", "onnxruntime")
         network = ("--model", "EfficientNetLite0")
 
-        def tune():
+        def tune(*more):
             best = work / "best.ember"
-            command(environment, "tune", pictures, *network, "--grid", GRID, "--folds", str(FOLDS), "--out", best, "--overwrite")
+            options = ("--grid", GRID, "--folds", str(FOLDS), "--out", best, "--overwrite", *more)
+            command(environment, "tune", pictures, *network, *options)
 
         def one_pass():
             out = work / "features.parquet"
@@ -106,6 +107,7 @@ def main():
         by_pass, _ = timed(one_pass)
         empty, _ = timed(tune)
         full, _ = timed(tune)
+        known, _ = timed(lambda: tune("--resume"))
         paths = numpy.array(sorted(pictures.rglob("*.jpg")))
         labels = numpy.array([path.parent.name for path in paths])
         steps, grid = classifier(count * (FOLDS - 1) // FOLDS)
@@ -122,6 +124,7 @@ def main():
     print(f"  one pass of `emberline featurize`        {by_pass:8.1f} s")
     print(f"  `emberline tune`, empty cache            {empty:8.1f} s   {empty / by_pass:.2f}x a pass")
     print(f"  `emberline tune`, full cache             {full:8.1f} s   {full / by_pass:.2f}x a pass")
+    print(f"  the same with --resume: no trial again   {known:8.1f} s   {known / by_pass:.2f}x a pass")
     print(f"  (a) GridSearchCV, featurizing inside     {inside:8.1f} s   {inside / empty:.1f}x" + ("" if a.full else "   (computed)"))
     print(f"  (b) GridSearchCV over kept features      {fits:8.1f} s   {fits / full:.1f}x of the full cache's, start and reading included")
 
