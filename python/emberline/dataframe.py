@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -339,24 +338,6 @@ def _told(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-#: What a row group of a Parquet file holds, at least but for the last.
-_GROUP_BYTES = 16 << 20
-
-
-def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Batches joined to tables of some size."""
-    pending: list[pa.RecordBatch] = []
-    size = 0
-    for batch in batches:
-        pending.append(batch)
-        size += batch.nbytes
-        if size >= _GROUP_BYTES:
-            yield pa.Table.from_batches(pending).cast(schema)
-            pending, size = [], 0
-    if pending:
-        yield pa.Table.from_batches(pending).cast(schema)
-
-
 class DataFrameWriter:
     """Writes a table."""
 
@@ -374,8 +355,6 @@ class DataFrameWriter:
 
     def parquet(self, path: str | os.PathLike[str], mode: str | None = None) -> None:
         """Writes a Parquet file, which appears when it is complete. Rows are written as they come."""
-        import pyarrow.parquet as parquet
-
         if mode is not None:
             self.mode(mode)
         path = Path(path)
@@ -383,16 +362,5 @@ class DataFrameWriter:
             if self._mode == "ignore":
                 return
             raise FileExistsError(f'{path}: it exists already; choose another name, or mode("overwrite")')
-        handle, temporary = tempfile.mkstemp(prefix=".emberline-", suffix=".parquet", dir=path.parent)
-        try:
-            schema = self._df.schema
-            # Vectors hardly ever repeat, so that a dictionary of them would only cost.
-            words = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
-            with os.fdopen(handle, "wb") as file, parquet.ParquetWriter(file, schema, use_dictionary=words) as writer:
-                for table in _groups(self._df.iter_batches(), schema):
-                    writer.write_table(table, row_group_size=table.num_rows)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with self._df._progress("Writing") as tick:
+            self._df._table.write_parquet(path, self._mode == "overwrite", tick)

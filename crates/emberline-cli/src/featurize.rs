@@ -1,29 +1,19 @@
 //! `emberline featurize`: a folder of images to a Parquet file of features.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
-use emberline::arrow::array::RecordBatch;
-use emberline::arrow::datatypes::SchemaRef;
-use emberline::datafusion::parquet::arrow::ArrowWriter;
-use emberline::datafusion::parquet::file::properties::WriterProperties;
-use emberline::datafusion::parquet::schema::types::ColumnPath;
 use emberline::datafusion::prelude::ident;
 use emberline::ml::Transformer;
-use futures::TryStreamExt;
+use emberline::write_parquet;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use crate::images::ImagesArgs;
 use crate::network::FeatureArgs;
 use crate::progress::Progress;
 use crate::summary::BadImages;
 use crate::{Common, output};
-
-/// A row group is written when it has this many bytes: rows wait in memory until then.
-const ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// What `emberline featurize --help` says after the options.
 const DETAILS: &str = "\
@@ -69,13 +59,9 @@ pub(crate) async fn run(args: FeaturizeArgs, common: Common) -> Result<()> {
         featurizer.transform(images.table)?.select(columns)?.sort(vec![ident("origin").sort(true, false)])?;
 
     let progress = Progress::images("Featurizing", session.report(), images.files);
-    let mut batches = table.execute_stream().await?;
+    let batches = table.execute_stream().await?;
     let schema = batches.schema();
-    let mut file = ParquetFile::create(&args.out, schema.clone())?;
-    while let Some(batch) = batches.try_next().await? {
-        file.write(&batch)?;
-    }
-    file.publish(args.overwrite)?;
+    write_parquet(batches, &args.out, args.overwrite).await?;
     drop(progress);
 
     let bad_images = BadImages::of(session.report(), images.files);
@@ -103,54 +89,4 @@ pub(crate) fn check_out(out: &Path, overwrite: bool) -> Result<()> {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A Parquet file that appears under its name when it is complete; until then, and if it never is, it has a
-/// temporary one beside it, which goes when this is dropped.
-struct ParquetFile {
-    path: PathBuf,
-    temporary: NamedTempFile,
-    writer: ArrowWriter<File>,
-}
-
-impl ParquetFile {
-    fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
-        let failed = || format!("writing {}", path.display());
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".emberline-").suffix(".parquet");
-        #[cfg(unix)]
-        {
-            // As any new file; temporary ones are otherwise readable by their owner alone.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let temporary = builder.tempfile_in(folder_of(path)).with_context(failed)?;
-        let file = temporary.as_file().try_clone().with_context(failed)?;
-        // Features hardly ever repeat, so that a dictionary of them would only cost.
-        let features = ColumnPath::new(["features", "list", "item"].map(String::from).to_vec());
-        let properties = WriterProperties::builder().set_column_dictionary_enabled(features, false).build();
-        let writer = ArrowWriter::try_new(file, schema, Some(properties)).with_context(failed)?;
-        Ok(Self { path: path.into(), temporary, writer })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let failed = || format!("writing {}", self.path.display());
-        self.writer.write(batch).with_context(failed)?;
-        if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
-            self.writer.flush().with_context(failed)?;
-        }
-        Ok(())
-    }
-
-    fn publish(self, overwrite: bool) -> Result<()> {
-        let failed = || format!("writing {}", self.path.display());
-        self.writer.close().with_context(failed)?;
-        self.temporary.as_file().sync_all().with_context(failed)?;
-        let persisted = match overwrite {
-            true => self.temporary.persist(&self.path),
-            false => self.temporary.persist_noclobber(&self.path),
-        };
-        persisted.map_err(|e| e.error).with_context(failed)?;
-        Ok(())
-    }
 }

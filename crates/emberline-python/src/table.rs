@@ -1,5 +1,6 @@
 //! Tables: lazy queries.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use emberline::arrow::array::RecordBatch;
@@ -9,6 +10,7 @@ use emberline::datafusion::error::DataFusionError;
 use emberline::datafusion::execution::SendableRecordBatchStream;
 use emberline::datafusion::prelude::{Expr, ident};
 use emberline::ml::split;
+use emberline::write_parquet;
 use futures::TryStreamExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -177,6 +179,21 @@ impl Table {
         let frame = self.frame.clone();
         let stream = wait(py, None, async move { frame.execute_stream().await })?;
         Ok(Batches { stream: Mutex::new(Some(stream)) })
+    }
+
+    /// Writes the rows as they come to a file, which appears when it is complete.
+    #[pyo3(signature = (path, overwrite, tick=None))]
+    fn write_parquet(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        overwrite: bool,
+        tick: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let frame = self.frame.clone();
+        let write =
+            async move { write_parquet(frame.execute_stream().await?, &path, overwrite).await.map(drop) };
+        wait(py, tick, write)
     }
 
     /// The plan, as text.

@@ -36,7 +36,7 @@ pub use emberline_table::{
     Blob, Blobs, CacheStats, ColumnFunction, Description, Digest, Evaluated, FeatureCache, FunctionKinds,
     FunctionResolver, ImageBuilder, ImageColumn, ImageInput, ImageTable, LabelFrom, ReadOptions, Report,
     RowCounts, RowError, Session, SessionOptions, Step, TableError, arrow, datafusion, evaluate, functions,
-    image_type, load_function, save_function,
+    image_type, load_function, save_function, write_parquet,
 };
 pub use emberline_zoo as zoo;
 

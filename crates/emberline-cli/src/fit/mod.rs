@@ -17,7 +17,7 @@ use emberline::datafusion::prelude::ident;
 use emberline::ml::{
     Epoch, Evaluator, IfExists, KerasImageFileEstimator, KerasImageFileModel, Ledger,
     MulticlassClassificationEvaluator, ParamGridBuilder, ParamMap, PipelineModel, Stage, StringIndexer,
-    TrainValidationSplit, TrainingEvent, TrainingObserver, Transformer, downcast, save, split,
+    TrainValidationSplit, TrainingEvent, TrainingObserver, Transformer, downcast, save,
 };
 use serde::Serialize;
 
@@ -26,6 +26,7 @@ use crate::images::ImagesArgs;
 use crate::network::ready;
 use crate::progress::Progress;
 use crate::summary::BadImages;
+use crate::train::held_out::hold_out;
 use crate::train::{LABEL_INDEX, check_labels};
 use crate::{Common, output};
 
@@ -151,13 +152,7 @@ pub(crate) async fn run(args: FitArgs, common: Common) -> Result<()> {
         StringIndexer::new().input_col("label").output_col(LABEL_INDEX).string_order_type("alphabetAsc");
     let indexer = indexer.fit_model(&table).await?;
     let table = indexer.transform(table)?;
-    let (train, test) = match args.test_ratio {
-        0.0 => (table, None),
-        ratio => {
-            let split = split(&table, ratio, args.seed, Some(LABEL_INDEX)).await?;
-            (split.train, Some(split.test))
-        }
-    };
+    let (train, test) = hold_out(&table, args.test_ratio, args.seed).await?;
     session.report().reset();
 
     let watcher = Arc::new(Watcher::default());

@@ -6,7 +6,7 @@ use emberline::arrow::compute::cast;
 use emberline::arrow::datatypes::{DataType, Float64Type};
 use emberline::datafusion::dataframe::DataFrame;
 use emberline::datafusion::prelude::ident;
-use emberline::ml::{Evaluator, Transformer};
+use emberline::ml::{Evaluator, Transformer, split};
 use serde::Serialize;
 
 use super::LABEL_INDEX;
@@ -37,6 +37,24 @@ pub(super) struct Mistake {
     pub(super) probability_of_label: f64,
 }
 
+/// The rows to train on, and a share of every label's to measure on; `None` for a share of 0.
+pub(crate) async fn hold_out(
+    table: &DataFrame,
+    test_ratio: f64,
+    seed: u64,
+) -> Result<(DataFrame, Option<DataFrame>)> {
+    if test_ratio == 0.0 {
+        return Ok((table.clone(), None));
+    }
+    let split = split(table, test_ratio, seed, Some(LABEL_INDEX)).await?;
+    if split.test.clone().count().await? == 0 {
+        bail!(
+            "--test-ratio: there are too few images to hold any out; pass more images, a larger share, or 0"
+        );
+    }
+    Ok((split.train, Some(split.test)))
+}
+
 /// Applies a model to the rows held out.
 pub(super) async fn measure(
     model: &dyn Transformer,
@@ -55,11 +73,6 @@ pub(super) async fn measure(
     };
     for batch in predicted.clone().collect().await? {
         measured.add(&batch)?;
-    }
-    if measured.rows == 0 {
-        bail!(
-            "--test-ratio: there are too few images to hold any out; pass more images, a larger share, or 0"
-        );
     }
     measured.accuracy = evaluator.evaluate(&predicted).await?;
     measured.mistakes.sort_by(|a, b| {

@@ -4,7 +4,7 @@
 //! out are chosen first and take part in nothing but the last measurement, so that the accuracy printed is that of
 //! the very model that is saved.
 
-mod held_out;
+pub(crate) mod held_out;
 mod report;
 
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use emberline::datafusion::prelude::ident;
 use emberline::ml::{
     CrossValidator, CrossValidatorModel, DeepImageFeaturizer, IfExists, LogisticRegression,
     MulticlassClassificationEvaluator, ParamGridBuilder, PipelineModel, Stage, StringIndexer,
-    StringIndexerModel, Transformer, save, split,
+    StringIndexerModel, Transformer, save,
 };
 
 use crate::featurize::check_out;
@@ -92,13 +92,7 @@ pub(crate) async fn run(args: TrainArgs, common: Common) -> Result<()> {
     let indexer = indexer.fit_model(&usable).await?;
     let usable = indexer.transform(usable)?;
 
-    let (train, test) = match args.test_ratio {
-        0.0 => (usable.clone(), None),
-        ratio => {
-            let split = split(&usable, ratio, args.seed, Some(LABEL_INDEX)).await?;
-            (split.train, Some(split.test))
-        }
-    };
+    let (train, test) = held_out::hold_out(&usable, args.test_ratio, args.seed).await?;
     let (found, candidates) = cross_validated(&args, &train).await?;
     let held_out = match test {
         Some(test) => {

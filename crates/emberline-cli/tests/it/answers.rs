@@ -123,6 +123,9 @@ fn a_named_network_predicts() -> Result<()> {
 fn features_are_a_parquet_file() -> Result<()> {
     let place = Workplace::with_pictures(3)?;
     place.write("photos/blue/empty.png", b"")?;
+    // What a process that was killed while it wrote leaves.
+    std::fs::create_dir_all(place.path(".emberline-killed/new"))?;
+    place.write(".emberline-killed/lock", b"")?;
     let args = ["featurize", "photos", "--model", MODEL, "--out", "f.parquet", "--json"];
     let written = place.succeed(&args)?.json()?;
     ensure!(written["rows"] == 10 && written["bad_images"]["count"] == 1, "{written}");

@@ -39,6 +39,14 @@ fn wrong_settings_are_named_before_any_work() -> Result<()> {
     check(&with_model(&["train", "empty", "--out", "m.ember"]), &["empty: no images there"])?;
     check(&with_model(&["train", "one", "--out", "m.ember"]), &["at least 2 labels", "only `label`"])?;
     check(
+        &with_model(&["train", "photos", "--out", "m.ember", "--test-ratio", "0.05"]),
+        &["--test-ratio", "too few images"],
+    )?;
+    check(
+        &["fit", "photos", "--fine-tune", MODEL[1], "--out", "m.ember", "--test-ratio", "0.05"],
+        &["--test-ratio", "too few images"],
+    )?;
+    check(
         &with_model(&["train", "photos", "--out", "m.ember", "--label-from", "kind"]),
         &["--label-from", "`kind`"],
     )?;
