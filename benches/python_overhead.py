@@ -8,6 +8,7 @@ rounds counts. The time on the clock is told, too.
 """
 
 import argparse
+import compileall
 import os
 import pathlib
 import shutil
@@ -40,6 +41,8 @@ def package(folder):
         sys.exit(f"{built}: not there; cargo build --workspace --lib")
     shutil.copytree(ROOT / "python/emberline", folder / "emberline", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     (folder / "emberline/_emberline.abi3.so").symlink_to(built)
+    # As pip does.
+    compileall.compile_dir(folder / "emberline", quiet=1)
     return folder
 
 

@@ -67,7 +67,10 @@ class TypeConverters:
 
     @staticmethod
     def _is_numeric(value: Any) -> bool:
-        return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, (bool, np.bool_))
+        # Python's own first, for which NumPy is not imported.
+        if isinstance(value, (int, float)):
+            return not isinstance(value, bool)
+        return isinstance(value, (np.integer, np.floating))
 
     @staticmethod
     def _is_integer(value: Any) -> bool:
@@ -157,7 +160,7 @@ class TypeConverters:
     @staticmethod
     def toBoolean(value: Any) -> bool:
         """True or false."""
-        if isinstance(value, (bool, np.bool_)):
+        if isinstance(value, bool) or isinstance(value, np.bool_):
             return bool(value)
         raise TypeError(f"Boolean Param requires value of type bool. Found {type(value)}.")
 
