@@ -20,7 +20,7 @@ use crate::error::{Result, TableError};
 use crate::new_folder::NewFolder;
 
 /// A row group is written when it has this many bytes: rows wait in memory until then.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Writes rows as they come to a Parquet file, which appears when it is complete, and tells how many there are. What a process
 /// that was killed left of its own goes when the next one writes beside it.
