@@ -75,7 +75,7 @@ impl Tensor {
         let shape: Vec<usize> = axes.iter().map(|&axis| self.shape[axis]).collect();
         let strides: Vec<usize> = axes.iter().map(|&axis| strides[axis]).collect();
         let mut data = Vec::with_capacity(self.data.len());
-        gather(&self.data, &shape, &strides, 0, &mut data);
+        gather(&self.data, &|value| *value, &shape, &strides, 0, &mut data);
         Ok(Self { shape, data })
     }
 }
@@ -131,17 +131,25 @@ fn row_major_strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-fn gather(source: &[f32], shape: &[usize], strides: &[usize], offset: usize, out: &mut Vec<f32>) {
+/// Reads the numbers of an array with these strides, last axis fastest.
+pub(crate) fn gather<T>(
+    source: &[T],
+    read: &impl Fn(&T) -> f32,
+    shape: &[usize],
+    strides: &[usize],
+    offset: usize,
+    out: &mut Vec<f32>,
+) {
     match (shape, strides) {
-        ([], _) | (_, []) => out.push(source[offset]),
+        ([], _) | (_, []) => out.push(read(&source[offset])),
         // Axes of one element, as 1x1 kernels have, cost a call for each number otherwise.
-        ([1, shape @ ..], [_, strides @ ..]) => gather(source, shape, strides, offset, out),
+        ([1, shape @ ..], [_, strides @ ..]) => gather(source, read, shape, strides, offset, out),
         (&[size, ref ones @ ..], &[stride, ..]) if ones.iter().all(|one| *one == 1) => {
-            out.extend((0..size).map(|i| source[offset + i * stride]));
+            out.extend((0..size).map(|i| read(&source[offset + i * stride])));
         }
         ([size, shape @ ..], [stride, strides @ ..]) => {
             for i in 0..*size {
-                gather(source, shape, strides, offset + i * stride, out);
+                gather(source, read, shape, strides, offset + i * stride, out);
             }
         }
     }

@@ -67,8 +67,7 @@ pub async fn write_parquet(
             writer.flush().map_err(failed)?;
         }
     }
-    writer.close().map_err(failed)?;
-    file.sync_all().map_err(io_failed)?;
+    writer.into_inner().map_err(failed)?.sync_all().map_err(io_failed)?;
     let written = TempPath::try_from_path(place).map_err(io_failed)?;
     let persisted = if overwrite { written.persist(path) } else { written.persist_noclobber(path) };
     persisted.map_err(|failed| io_failed(failed.error))?;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use half::{bf16, f16};
 
 use super::{container::Container, damaged};
-use crate::{Result, StoredTensor, Tensor, source::Source};
+use crate::{Result, StoredTensor, Tensor, source::Source, tensor};
 
 /// More axes than any network's weights have; PyTorch's own limit is 64.
 const AXES_MAX: usize = 16;
@@ -172,21 +172,10 @@ fn gather_as<const N: usize>(
     strides: &[usize],
     data: &mut Vec<f32>,
 ) {
-    match (shape, strides) {
-        ([], _) | (_, []) => data.push(read(&numbers[0])),
-        _ if is_run(shape, strides) => {
-            let count: usize = shape.iter().product();
-            data.extend(numbers[..count].iter().map(read));
-        }
-        // Axes of one element, as 1x1 kernels have, cost a call for each number otherwise.
-        ([1, shape @ ..], [_, strides @ ..]) => gather_as(numbers, read, shape, strides, data),
-        (&[count, ref ones @ ..], &[stride, ..]) if ones.iter().all(|one| *one == 1) => {
-            data.extend((0..count).map(|i| read(&numbers[i * stride])));
-        }
-        ([count, shape @ ..], [stride, strides @ ..]) => {
-            for i in 0..*count {
-                gather_as(&numbers[i * stride..], read, shape, strides, data);
-            }
-        }
+    if is_run(shape, strides) {
+        let count: usize = shape.iter().product();
+        data.extend(numbers[..count].iter().map(read));
+    } else {
+        tensor::gather(numbers, read, shape, strides, 0, data);
     }
 }

@@ -127,10 +127,11 @@ struct Run {
     queue: Arc<Queue>,
 }
 
-/// Places in the list of files, in its order, each given once.
+/// Files of a scan, in its order, each given once.
 #[derive(Debug)]
 struct Queue {
-    /// Every so many-th place from this one on.
+    files: Arc<Vec<usize>>,
+    /// Every so many-th file from this one on.
     first: usize,
     step: usize,
     given: AtomicUsize,
@@ -139,27 +140,33 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(first: usize, step: usize, takers: usize) -> Arc<Self> {
-        Arc::new(Self { first, step, given: AtomicUsize::new(0), takers })
+    fn new(files: &Arc<Vec<usize>>, first: usize, step: usize, takers: usize) -> Arc<Self> {
+        Arc::new(Self { files: files.clone(), first, step, given: AtomicUsize::new(0), takers })
     }
 
-    fn next(&self) -> usize {
-        self.first + self.step * self.given.fetch_add(1, Ordering::Relaxed)
+    fn next(&self) -> Option<usize> {
+        let place = self.first + self.step * self.given.fetch_add(1, Ordering::Relaxed);
+        self.files.get(place).copied()
     }
 
     /// How many rows a batch may have: fewer when the files run out, so that all partitions end at about the same time.
-    fn batch_rows_max(&self, files: usize) -> usize {
+    fn batch_rows_max(&self) -> usize {
         if self.takers == 1 {
             return BATCH_ROWS_MAX;
         }
-        let left = files.saturating_sub(self.given.load(Ordering::Relaxed));
+        let left = self.files.len().saturating_sub(self.given.load(Ordering::Relaxed));
         (left / (self.takers * BATCHES_LEFT)).clamp(1, BATCH_ROWS_MAX)
     }
 }
 
 impl Runs {
     /// The queue for a partition. A context that is new, or has executed the partition before, begins another execution.
-    fn queue(&mut self, partition: usize, partitions: usize, context: &Arc<TaskContext>) -> Arc<Queue> {
+    fn queue(
+        &mut self,
+        partition: usize,
+        context: &Arc<TaskContext>,
+        new: impl FnOnce() -> Arc<Queue>,
+    ) -> Arc<Queue> {
         let is_of = |run: &Run| std::ptr::eq(run.context.as_ptr(), Arc::as_ptr(context));
         self.0.retain(|run| {
             run.context.strong_count() > 0 && !(is_of(run) && run.partitions.contains(&partition))
@@ -168,7 +175,7 @@ impl Runs {
             run.partitions.push(partition);
             return run.queue.clone();
         }
-        let queue = Queue::new(0, 1, partitions);
+        let queue = new();
         let context = Arc::downgrade(context);
         self.0.push(Run { context, partitions: vec![partition], queue: queue.clone() });
         queue
@@ -275,15 +282,15 @@ impl ExecutionPlan for ImageScanExec {
         let partitions = self.properties.partitioning.partition_count();
         let queue = match &self.runs {
             Some(runs) => {
-                runs.lock().unwrap_or_else(PoisonError::into_inner).queue(partition, partitions, &context)
+                let mut runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+                runs.queue(partition, &context, || Queue::new(&self.files, 0, 1, partitions))
             }
-            None => Queue::new(partition, partitions, 1),
+            None => Queue::new(&self.files, partition, partitions, 1),
         };
         let reader = PartitionReader {
             table: self.table.clone(),
             schema: self.schema.clone(),
             need: self.need,
-            files: self.files.len(),
             queue: queue.clone(),
             report: context
                 .session_config()
@@ -291,7 +298,7 @@ impl ExecutionPlan for ImageScanExec {
                 .map(|r| r.as_ref().clone())
                 .unwrap_or_default(),
         };
-        let files = fetch(self.table.clone(), self.files.clone(), queue, self.need);
+        let files = fetch(self.table.clone(), queue, self.need);
         let batches = stream::try_unfold((reader, files), |(reader, mut files)| async move {
             let batch = reader.next_batch(&mut files).await?;
             Ok::<_, DataFusionError>(batch.map(|batch| (batch, (reader, files))))
@@ -304,12 +311,7 @@ impl ExecutionPlan for ImageScanExec {
 type Fetched = (usize, Result<Option<Bytes>, String>);
 
 /// Reads the files' bytes ahead of those who decode them.
-fn fetch(
-    table: ImageTable,
-    files: Arc<Vec<usize>>,
-    queue: Arc<Queue>,
-    need: Need,
-) -> BoxStream<'static, Fetched> {
+fn fetch(table: ImageTable, queue: Arc<Queue>, need: Need) -> BoxStream<'static, Fetched> {
     let table = Arc::new(table);
     let one = move |file: usize| {
         let table = table.clone();
@@ -324,8 +326,7 @@ fn fetch(
             (file, bytes)
         }
     };
-    let mine = std::iter::from_fn(move || files.get(queue.next()).copied());
-    stream::iter(mine).map(one).buffered(PREFETCH_FILES).boxed()
+    stream::iter(std::iter::from_fn(move || queue.next())).map(one).buffered(PREFETCH_FILES).boxed()
 }
 
 fn encoded_bytes_max(table: &ImageTable) -> usize {
@@ -356,7 +357,6 @@ struct PartitionReader {
     table: ImageTable,
     schema: SchemaRef,
     need: Need,
-    files: usize,
     queue: Arc<Queue>,
     report: Report,
 }
@@ -365,7 +365,7 @@ impl PartitionReader {
     /// The next rows, `None` at the end.
     async fn next_batch(&self, files: &mut BoxStream<'static, Fetched>) -> Result<Option<RecordBatch>> {
         let mut rows = Rows::default();
-        let rows_max = self.queue.batch_rows_max(self.files);
+        let rows_max = self.queue.batch_rows_max();
         while let Some((file, fetched)) = files.next().await {
             let row = self.row(fetched);
             if let Some(reason) = &row.error {
