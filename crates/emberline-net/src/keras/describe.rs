@@ -2,31 +2,48 @@
 
 use serde_json::{Value, json};
 
-use super::layers::projection_owners;
+use super::{
+    functions::{self, HARD_SIGMOID_OF_KERAS_2, rescaling},
+    layers::{Source, projection_owners},
+};
 use crate::{
-    Activation, Bidirectional, Cell, Encoding, IntegerLookup, Interpolation, Layer, MergeMode,
-    MultiHeadAttention, Normalization, Padding, Recurrent, Result, Score, Shape, Tensor, WindowPooling,
-    ZeroPadding,
+    Activation, Bidirectional, Cell, Conv, ConvTranspose, Dense, DepthwiseConv, EinsumDense, Encoding,
+    IntegerLookup, Interpolation, Layer, MergeMode, MultiHeadAttention, Normalization, Padding, Recurrent,
+    Result, Score, Shape, Tensor, WindowPooling, ZeroPadding,
     layer::{DIRECTIONS, PROJECTIONS, Problem},
 };
 
-/// A layer of Keras.
+/// A layer of Keras, perhaps one of several that do together what a layer of ours does. The last one's output is the layer's.
 pub(super) struct Described {
     pub(super) class: &'static str,
     pub(super) settings: Value,
-    /// What is appended to the layer's name, where it is one of several.
+    /// What is appended to the layer's name. The one with nothing has the weights, and the layer's own name.
     pub(super) suffix: &'static str,
     /// What calls are given besides their inputs.
     pub(super) keywords: Value,
+    /// What it takes: inputs of the whole, or outputs of those before it. Where that is not said, the first takes all inputs, and
+    /// each other one what the one before it gives.
+    pub(super) takes: Option<Vec<Source>>,
+    /// The shape of its output, where that is not the whole's.
+    pub(super) shape: Option<Shape>,
 }
 
 impl Described {
-    fn new(class: &'static str, settings: Value) -> Self {
-        Self { class, settings, suffix: "", keywords: json!({}) }
+    pub(super) fn new(class: &'static str, settings: Value) -> Self {
+        Self { class, settings, suffix: "", keywords: json!({}), takes: None, shape: None }
     }
 
-    fn before(self, suffix: &'static str) -> Self {
+    /// One besides that with the weights.
+    pub(super) fn besides(self, suffix: &'static str) -> Self {
         Self { suffix, ..self }
+    }
+
+    pub(super) fn takes<const N: usize>(self, sources: [Source; N]) -> Self {
+        Self { takes: Some(sources.to_vec()), ..self }
+    }
+
+    fn shape(self, shape: Shape) -> Self {
+        Self { shape: Some(shape), ..self }
     }
 
     fn causal(self, causal: bool) -> Self {
@@ -35,7 +52,7 @@ impl Described {
     }
 
     /// As a layer within another one.
-    fn within(self) -> Value {
+    pub(super) fn within(self) -> Value {
         let mut settings = self.settings;
         if let Value::Object(settings) = &mut settings {
             settings.insert("name".to_owned(), Value::from("inner"));
@@ -88,8 +105,8 @@ pub(super) enum StandIns {
     None,
     /// These come after the weights.
     After(Vec<Tensor>),
-    /// These instead of the weights.
-    Instead(Vec<Tensor>),
+    /// These instead of the weights, under the names of those whose place they take.
+    Instead(Vec<(&'static str, Tensor)>),
 }
 
 /// The arrays of a layer over these inputs that are not its weights, given those.
@@ -111,14 +128,76 @@ pub(super) fn stand_ins<'a>(
             let (tokens, features) = (input.first().copied().unwrap_or_default() + 1, token.len());
             let mut rows = token.to_vec();
             rows.resize(tokens * features, 0.0);
-            StandIns::Instead(vec![ones(features)?, Tensor::new(vec![tokens, features], rows)?])
+            let rows = Tensor::new(vec![tokens, features], rows)?;
+            StandIns::Instead(vec![("", ones(features)?), ("token", rows)])
         }
         Layer::PositionEmbedding => {
             let rows = weight("embeddings")?;
-            StandIns::Instead(vec![ones(rows.shape().last().copied().unwrap_or(1))?, rows.clone()])
+            let ones = ones(rows.shape().last().copied().unwrap_or(1))?;
+            StandIns::Instead(vec![("", ones), ("embeddings", rows.clone())])
+        }
+        Layer::AveragePooling(pooling) if border(pooling.padding).is_some() => {
+            StandIns::Instead(vec![("", shares(pooling, input)?)])
+        }
+        Layer::Recurrent(layer) if is_of_keras_2(layer) => {
+            StandIns::Instead(scaled_gates(layer, ["kernel", "recurrent_kernel", "bias"], &weight)?)
+        }
+        Layer::Bidirectional(Bidirectional { forward, backward, .. })
+            if is_of_keras_2(forward) || is_of_keras_2(backward) =>
+        {
+            let mut arrays = scaled_gates(forward, DIRECTIONS[0], &weight)?;
+            arrays.extend(scaled_gates(backward, DIRECTIONS[1], &weight)?);
+            StandIns::Instead(arrays)
         }
         _ => StandIns::None,
     })
+}
+
+/// What means over windows that lie partly on a border of zeros are multiplied by, to be means of what lies within: `[H, W]`.
+fn shares(pooling: &WindowPooling, input: &[usize]) -> Result<Tensor> {
+    let (Some(border), [height, width]) = (border(pooling.padding), &*pooling.window) else {
+        return Tensor::new(vec![0, 0], Vec::new());
+    };
+    let count = |axis: usize, window: usize| -> Vec<usize> {
+        let ((before, after), size, stride) = (border.pads[axis], input[axis], pooling.strides[axis]);
+        let last = (before + size + after).saturating_sub(window);
+        let within = |start: usize| (start + window).min(before + size).saturating_sub(start.max(before));
+        (0..=last).step_by(stride.max(1)).map(within).collect()
+    };
+    let (rows, columns) = (count(0, *height), count(1, *width));
+    let share = |row: &usize, column: &usize| (height * width) as f32 / (row * column) as f32;
+    let values = rows.iter().flat_map(|row| columns.iter().map(move |column| share(row, column)));
+    Tensor::new(vec![rows.len(), columns.len()], values.collect())
+}
+
+/// Whether its gates are those of Keras 1 and 2, which today's Keras has with other weights.
+fn is_of_keras_2(layer: &Recurrent) -> bool {
+    layer.cell != Cell::SimpleRnn && layer.recurrent_activation == Activation::HardSigmoidOfKeras2
+}
+
+/// The weights of a layer, those of its gates multiplied by what makes up for another hard sigmoid.
+fn scaled_gates<'a>(
+    layer: &Recurrent,
+    names: [&'static str; 3],
+    weight: &impl Fn(&str) -> Result<&'a Tensor>,
+) -> Result<Vec<(&'static str, Tensor)>> {
+    let candidate = 2;
+    let scaled = |name: &'static str| {
+        let tensor = weight(name)?;
+        let mut data = tensor.data().to_vec();
+        let gates = layer.gates();
+        for (place, values) in data.chunks_mut(layer.units.max(1)).enumerate() {
+            if is_of_keras_2(layer) && place % gates != candidate {
+                for value in values {
+                    #[expect(clippy::cast_possible_truncation, reason = "weights are in 32 bits")]
+                    let scaled = (f64::from(*value) * HARD_SIGMOID_OF_KERAS_2) as f32;
+                    *value = scaled;
+                }
+            }
+        }
+        Ok((name, Tensor::new(tensor.shape().to_vec(), data)?))
+    };
+    names[..if layer.use_bias { 3 } else { 2 }].iter().map(|name| scaled(name)).collect()
 }
 
 fn ones(count: usize) -> Result<Tensor> {
@@ -136,83 +215,149 @@ fn added_rows(tokens: usize, input: &[usize]) -> Described {
     Described::new("EinsumDense", settings)
 }
 
-/// The Keras layers that do what a layer does, one after the other: the last has its weights.
-pub(super) fn describe(layer: &Layer, input: &[usize]) -> Result<Vec<Described>, Problem> {
-    let one = |class, settings| Ok(vec![Described::new(class, settings)]);
-    match layer {
-        Layer::Dense(layer) => {
-            let activation = activation(layer.activation)?;
-            one("Dense", json!({"units": layer.units, "use_bias": layer.use_bias, "activation": activation}))
+/// The Keras layers that do what a layer does over inputs of this shape, which may be known never to be below zero.
+pub(super) fn describe(
+    layer: &Layer,
+    input: &[usize],
+    is_never_negative: bool,
+) -> Result<Vec<Described>, Problem> {
+    if let Some((layer, function)) = with_function_apart(layer) {
+        let mut all = describe(&layer, input, is_never_negative)?;
+        let last = all.len().saturating_sub(1);
+        for step in functions::layers(function)? {
+            let from_last = |source: &Source| match *source {
+                Source::Input(_) => Source::Part(last),
+                Source::Part(place) => Source::Part(last + 1 + place),
+            };
+            let takes = step.takes.map(|takes| takes.iter().map(from_last).collect());
+            let suffix = if step.suffix.is_empty() { "activation" } else { step.suffix };
+            all.push(Described { takes, suffix, ..step });
         }
-        Layer::Rescaling(layer) => {
-            let value = |values: &[f32]| if let [value] = values { json!(value) } else { json!(values) };
-            one("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
-        }
-        Layer::PRelu { shared_axes } => one("PReLU", json!({"shared_axes": shared_axes})),
-        Layer::Embedding(layer) => {
-            one("Embedding", json!({"input_dim": layer.rows, "output_dim": layer.features}))
-        }
-        Layer::RepeatVector { count } => one("RepeatVector", json!({"n": count})),
-        Layer::Identity => one("Identity", json!({})),
-        Layer::Flatten => one("Flatten", json!({})),
-        Layer::Reshape(layer) => one("Reshape", json!({"target_shape": layer.shape})),
-        Layer::Permute { axes } => {
-            let dims: Vec<usize> = axes.iter().map(|axis| axis + 1).collect();
-            one("Permute", json!({"dims": dims}))
-        }
-        Layer::Dropout { rate } => one("Dropout", json!({"rate": rate})),
-        Layer::Add | Layer::Subtract | Layer::Multiply | Layer::Average | Layer::Maximum | Layer::Minimum => {
-            one(layer.kind(), json!({}))
-        }
-        Layer::Concatenate { axis } => one("Concatenate", json!({"axis": axis})),
-        Layer::Dot(layer) => one("Dot", json!({"axes": layer.axes, "normalize": layer.normalize})),
-        // A learned factor for every channel.
-        Layer::LayerScale => one(
-            "EinsumDense",
-            json!({"equation": "...c,c->...c", "output_shape": [null], "bias_axes": null, "activation": "linear"}),
+        return Ok(all);
+    }
+    if let Layer::Activation(function) = layer {
+        return functions::layers(*function);
+    }
+    let sequences = || described_sequences(layer, input, is_never_negative);
+    let described = match described_windows(layer, input, is_never_negative) {
+        Some(described) => Some(described),
+        None => sequences()?,
+    };
+    described
+        .or_else(|| described_values(layer).or_else(|| described_shapes(layer)).map(|layer| vec![layer]))
+        .or_else(|| described_tokens(layer, input))
+        .or_else(|| described_normalisation(layer, input))
+        .or_else(|| described_categories(layer))
+        .ok_or_else(|| {
+            format!("a layer of kind {} can't be written for Keras; write the network as ONNX", layer.kind())
+        })
+}
+
+/// Products and functions of values; `None` for other layers.
+fn described_values(layer: &Layer) -> Option<Described> {
+    let (class, settings) = match layer {
+        Layer::Dense(layer) => (
+            "Dense",
+            json!({
+                "units": layer.units,
+                "use_bias": layer.use_bias,
+                "activation": functions::name(layer.activation),
+            }),
         ),
-        // A row of zeros in front, to which the token is added: [`stand_ins`].
-        Layer::ClassToken => {
-            let pad = Described::new("ZeroPadding1D", json!({"padding": [1, 0]}));
-            let tokens = input.first().copied().unwrap_or_default().saturating_add(1);
-            Ok(vec![pad.before("place"), added_rows(tokens, input)])
-        }
-        Layer::PositionEmbedding => Ok(vec![added_rows(input.first().copied().unwrap_or_default(), input)]),
-        // The others are cut off, and what is left is a vector.
-        Layer::TakeToken { index } => {
-            let after = input.first().copied().unwrap_or_default().saturating_sub(index + 1);
-            let cropping = Described::new("Cropping1D", json!({"cropping": [index, after]}));
-            Ok(vec![cropping.before("token"), Described::new("Flatten", json!({}))])
-        }
-        Layer::EinsumDense(layer) => one(
+        Layer::EinsumDense(layer) => (
             "EinsumDense",
             json!({
                 "equation": layer.equation,
                 "output_shape": layer.output_shape,
                 "bias_axes": (!layer.bias_axes.is_empty()).then_some(&layer.bias_axes),
-                "activation": activation(layer.activation)?,
+                "activation": functions::name(layer.activation),
             }),
         ),
-        layer => {
-            let described = match described_activation(layer)?.or(described_windows(layer)?) {
-                Some(described) => Some(described),
-                None => described_sequences(layer, input)?,
-            };
-            described
-                .or_else(|| described_normalisation(layer, input))
-                .or_else(|| described_categories(layer))
-                .ok_or_else(|| {
-                    format!(
-                        "a layer of kind {} can't be written for Keras; write the network as ONNX",
-                        layer.kind()
-                    )
-                })
+        Layer::Embedding(layer) => {
+            ("Embedding", json!({"input_dim": layer.rows, "output_dim": layer.features}))
         }
+        // A learned factor for every channel.
+        Layer::LayerScale => (
+            "EinsumDense",
+            json!({"equation": "...c,c->...c", "output_shape": [null], "bias_axes": null, "activation": "linear"}),
+        ),
+        Layer::Rescaling(layer) => {
+            let value = |values: &[f32]| if let [value] = values { json!(value) } else { json!(values) };
+            ("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
+        }
+        Layer::PRelu { shared_axes } => ("PReLU", json!({"shared_axes": shared_axes})),
+        Layer::Softmax { axes: summed } => ("Softmax", json!({"axis": axes(summed)})),
+        Layer::Glu => ("Activation", json!({"activation": "glu"})),
+        Layer::Identity => ("Identity", json!({})),
+        Layer::Dropout { rate } => ("Dropout", json!({"rate": rate})),
+        _ => return None,
+    };
+    Some(Described::new(class, settings))
+}
+
+/// Values in another order, or of several inputs; `None` for other layers.
+fn described_shapes(layer: &Layer) -> Option<Described> {
+    let settings = match layer {
+        Layer::RepeatVector { count } => json!({"n": count}),
+        Layer::Reshape(layer) => json!({"target_shape": layer.shape}),
+        Layer::Permute { axes } => json!({"dims": axes.iter().map(|axis| axis + 1).collect::<Vec<_>>()}),
+        Layer::Concatenate { axis } => json!({"axis": axis}),
+        Layer::Dot(layer) => json!({"axes": layer.axes, "normalize": layer.normalize}),
+        Layer::Flatten
+        | Layer::Add
+        | Layer::Subtract
+        | Layer::Multiply
+        | Layer::Average
+        | Layer::Maximum
+        | Layer::Minimum => json!({}),
+        _ => return None,
+    };
+    Some(Described::new(layer.kind(), settings))
+}
+
+/// The layers of a vision transformer that Keras has not got; `None` for others.
+fn described_tokens(layer: &Layer, input: &[usize]) -> Option<Vec<Described>> {
+    let (tokens, features) = (input.first().copied().unwrap_or_default(), input.last().copied());
+    Some(match layer {
+        // A row of zeros in front, to which the token is added: [`stand_ins`].
+        Layer::ClassToken => {
+            let tokens = tokens.saturating_add(1);
+            let pad = Described::new("ZeroPadding1D", json!({"padding": [1, 0]}));
+            vec![pad.besides("place"), added_rows(tokens, input)]
+        }
+        Layer::PositionEmbedding => vec![added_rows(tokens, input)],
+        // The others are cut off, and what is left is a vector.
+        Layer::TakeToken { index } => {
+            let after = tokens.saturating_sub(index + 1);
+            let cropping = Described::new("Cropping1D", json!({"cropping": [index, after]}));
+            let shape = vec![1, features.unwrap_or(1)];
+            vec![cropping.besides("token").shape(shape), Described::new("Flatten", json!({}))]
+        }
+        _ => return None,
+    })
+}
+
+/// What does the same to every value, wherever it stands, and may take several inputs.
+const OF_EVERY_VALUE: [&str; 7] = ["Activation", "Add", "ELU", "LeakyReLU", "Multiply", "ReLU", "Rescaling"];
+
+/// A layer for every step of a sequence by itself.
+fn at_each_step(layer: Described, steps: usize) -> Described {
+    let Described { class, suffix, .. } = layer;
+    let (takes, keywords) = (layer.takes.clone(), layer.keywords.clone());
+    let shape = layer.shape.as_ref().map(|shape| [&[steps], shape.as_slice()].concat());
+    if takes.is_some() || (!suffix.is_empty() && OF_EVERY_VALUE.contains(&class)) {
+        return Described { shape, ..layer };
     }
+    let settings = json!({"layer": layer.within()});
+    Described { suffix, keywords, shape, ..Described::new("TimeDistributed", settings) }
 }
 
 /// Layers over sequences; `None` for others.
-fn described_sequences(layer: &Layer, input: &[usize]) -> Result<Option<Vec<Described>>, Problem> {
+fn described_sequences(
+    layer: &Layer,
+    input: &[usize],
+    is_never_negative: bool,
+) -> Result<Option<Vec<Described>>, Problem> {
     let described = match layer {
         Layer::Recurrent(layer) => recurrent(layer)?,
         Layer::Bidirectional(Bidirectional { forward, backward, merge }) => {
@@ -227,15 +372,9 @@ fn described_sequences(layer: &Layer, input: &[usize]) -> Result<Option<Vec<Desc
             Described::new("Bidirectional", settings)
         }
         Layer::TimeDistributed(inner) => {
-            match <[Described; 1]>::try_from(describe(inner, input.get(1..).unwrap_or_default())?) {
-                Ok([inner]) => Described::new("TimeDistributed", json!({"layer": inner.within()})),
-                Err(_) => {
-                    return Err(format!(
-                        "a {} within TimeDistributed can't be written for Keras",
-                        inner.kind()
-                    ));
-                }
-            }
+            let (steps, input) = input.split_first().ok_or("TimeDistributed takes a sequence")?;
+            let layers = describe(inner, input, is_never_negative)?;
+            return Ok(Some(layers.into_iter().map(|layer| at_each_step(layer, *steps)).collect()));
         }
         Layer::Attention(layer) => {
             let (class, settings) = match layer.score {
@@ -254,7 +393,7 @@ fn described_sequences(layer: &Layer, input: &[usize]) -> Result<Option<Vec<Desc
 fn recurrent(layer: &Recurrent) -> Result<Described, Problem> {
     let mut settings = json!({
         "units": layer.units,
-        "activation": activation(layer.activation)?,
+        "activation": functions::within(layer.activation)?,
         "use_bias": layer.use_bias,
         "return_sequences": layer.return_sequences,
         "go_backwards": layer.go_backwards,
@@ -267,7 +406,8 @@ fn recurrent(layer: &Recurrent) -> Result<Described, Problem> {
             "GRU"
         }
     };
-    settings["recurrent_activation"] = Value::from(activation(layer.recurrent_activation)?);
+    let gates = if is_of_keras_2(layer) { Activation::HardSigmoid } else { layer.recurrent_activation };
+    settings["recurrent_activation"] = functions::within(gates)?;
     Ok(Described::new(class, settings))
 }
 
@@ -333,35 +473,29 @@ fn described_categories(layer: &Layer) -> Option<Vec<Described>> {
     }])
 }
 
-/// Functions of every value, or along an axis; `None` for other layers.
-fn described_activation(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
-    let one = |class, settings| Ok(Some(vec![Described::new(class, settings)]));
-    match layer {
-        Layer::Activation(Activation::LeakyRelu { slope }) => {
-            one("LeakyReLU", json!({"negative_slope": slope}))
-        }
-        Layer::Activation(Activation::Elu { alpha }) => one("ELU", json!({"alpha": alpha})),
-        Layer::Activation(Activation::BoundedRelu { max, slope, threshold }) => one(
-            "ReLU",
-            json!({
-                "max_value": max.is_finite().then_some(max),
-                "negative_slope": slope,
-                "threshold": threshold,
-            }),
-        ),
-        Layer::Activation(function) => one("Activation", json!({"activation": activation(*function)?})),
-        Layer::Softmax { axes: summed } => one("Softmax", json!({"axis": axes(summed)})),
-        Layer::Glu => one("Activation", json!({"activation": "glu"})),
-        _ => Ok(None),
+/// A layer without its function, and that function, where Keras has no name for it.
+fn with_function_apart(layer: &Layer) -> Option<(Layer, Activation)> {
+    let mut layer = layer.clone();
+    let activation = match &mut layer {
+        Layer::Conv(Conv { activation, .. })
+        | Layer::ConvTranspose(ConvTranspose { activation, .. })
+        | Layer::DepthwiseConv(DepthwiseConv { activation, .. })
+        | Layer::Dense(Dense { activation, .. })
+        | Layer::EinsumDense(EinsumDense { activation, .. }) => activation,
+        _ => return None,
+    };
+    if functions::name(*activation).is_some() {
+        return None;
     }
+    let function = std::mem::take(activation);
+    Some((layer, function))
 }
 
 /// Layers whose windows or borders go over the axes before the channels; `None` for others.
-fn described_windows(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
+fn described_windows(layer: &Layer, input: &[usize], is_never_negative: bool) -> Option<Vec<Described>> {
     let one = |class, settings| vec![Described::new(class, settings)];
-    Ok(Some(match layer {
+    Some(match layer {
         Layer::Conv(conv) => {
-            let activation = activation(conv.activation)?;
             let settings = json!({
                 "filters": conv.filters,
                 "kernel_size": conv.kernel,
@@ -370,12 +504,11 @@ fn described_windows(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
                 "dilation_rate": conv.dilation,
                 "groups": conv.groups,
                 "use_bias": conv.use_bias,
-                "activation": activation,
+                "activation": functions::name(conv.activation),
             });
-            bordered(conv.padding, layer.kind(), settings)
+            bordered(conv.padding, input, Described::new(layer.kind(), settings))
         }
         Layer::DepthwiseConv(wise) => {
-            let activation = activation(wise.activation)?;
             let settings = json!({
                 "kernel_size": wise.kernel,
                 "strides": wise.strides,
@@ -383,15 +516,27 @@ fn described_windows(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
                 "dilation_rate": wise.dilation,
                 "depth_multiplier": wise.depth_multiplier,
                 "use_bias": wise.use_bias,
-                "activation": activation,
+                "activation": functions::name(wise.activation),
             });
-            bordered(wise.padding, layer.kind(), settings)
+            bordered(wise.padding, input, Described::new(layer.kind(), settings))
         }
         Layer::ZeroPadding(border) => one(layer.kind(), json!({"padding": ends(&border.pads)})),
         Layer::Cropping(border) => one(layer.kind(), json!({"cropping": ends(&border.crops)})),
-        Layer::MaxPooling(settings) | Layer::AveragePooling(settings) => {
-            one(layer.kind(), pooling(settings)?)
+        Layer::MaxPooling(pooling) if border(pooling.padding).is_some() && !is_never_negative => {
+            below_all(pooling, input, described_pooling(layer.kind(), pooling))
         }
+        Layer::MaxPooling(pooling) => {
+            bordered(pooling.padding, input, described_pooling(layer.kind(), pooling))
+        }
+        Layer::AveragePooling(pooling) => match border(pooling.padding) {
+            None => vec![described_pooling(layer.kind(), pooling)],
+            Some(_) => {
+                let means = described_pooling(layer.kind(), pooling).besides("means");
+                let mut all = bordered(pooling.padding, input, means);
+                all.push(shared_means(pooling, input));
+                all
+            }
+        },
         Layer::GlobalAveragePooling(settings) | Layer::GlobalMaxPooling(settings) => {
             one(layer.kind(), json!({"keepdims": settings.keepdims}))
         }
@@ -399,13 +544,13 @@ fn described_windows(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
             one(layer.kind(), json!({"output_size": settings.output_size}))
         }
         layer => return described_sizes(layer),
-    }))
+    })
 }
 
 /// Layers that make images of other sizes; `None` for others.
-fn described_sizes(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
+fn described_sizes(layer: &Layer) -> Option<Vec<Described>> {
     let one = |class, settings| vec![Described::new(class, settings)];
-    Ok(Some(match layer {
+    Some(match layer {
         Layer::ConvTranspose(conv) => {
             let mut settings = json!({
                 "filters": conv.filters,
@@ -414,7 +559,7 @@ fn described_sizes(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
                 "padding": padding(conv.padding),
                 "dilation_rate": conv.dilation,
                 "use_bias": conv.use_bias,
-                "activation": activation(conv.activation)?,
+                "activation": functions::name(conv.activation),
             });
             if let Some(added) = &conv.output_padding {
                 settings["output_padding"] = json!(added);
@@ -442,8 +587,8 @@ fn described_sizes(layer: &Layer) -> Result<Option<Vec<Described>>, Problem> {
         Layer::CenterCrop(cropped) => {
             one("CenterCrop", json!({"height": cropped.height, "width": cropped.width}))
         }
-        _ => return Ok(None),
-    }))
+        _ => return None,
+    })
 }
 
 /// Normalisations; `None` for other layers.
@@ -508,14 +653,52 @@ fn nested(values: &[f32], shape: &[usize]) -> Value {
 }
 
 /// A layer with padding by given numbers, which Keras has as a layer of its own.
-fn bordered(padding: Padding, class: &'static str, settings: Value) -> Vec<Described> {
-    let pad = |border: ZeroPadding| {
-        Described::new("ZeroPadding2D", json!({"padding": ends(&border.pads)})).before("pad")
-    };
-    border(padding).map(pad).into_iter().chain([Described::new(class, settings)]).collect()
+fn bordered(padding: Padding, input: &[usize], layer: Described) -> Vec<Described> {
+    let pad = border(padding).map(|border| padded(&border, input).besides("pad"));
+    pad.into_iter().chain([layer]).collect()
 }
 
-pub(super) fn border(padding: Padding) -> Option<ZeroPadding> {
+/// A border of zeros around images of this shape.
+fn padded(border: &ZeroPadding, input: &[usize]) -> Described {
+    let pads = border.pads.iter().chain(&[(0, 0)]);
+    let shape = input.iter().zip(pads).map(|(size, (before, after))| size + before + after).collect();
+    Described::new("ZeroPadding2D", json!({"padding": ends(&border.pads)})).shape(shape)
+}
+
+/// Less than any value of a network; its double is a number, too.
+const BELOW_ALL: f64 = -1e38;
+
+/// Max pooling over a border below all values: that number is added outside of them, where zeros stand otherwise.
+fn below_all(pooling: &WindowPooling, input: &[usize], layer: Described) -> Vec<Described> {
+    let Some(border) = border(pooling.padding) else { return vec![layer] };
+    let padded = || padded(&border, input);
+    let of_padded = |layer: Described| layer.shape(padded().shape.unwrap_or_default());
+    vec![
+        padded().besides("pad"),
+        rescaling(0.0, -BELOW_ALL).takes([Source::Input(0)]).besides("inside").shape(input.to_vec()),
+        padded().besides("place"),
+        of_padded(rescaling(1.0, BELOW_ALL).besides("outside")),
+        of_padded(
+            Described::new("Add", json!({})).takes([Source::Part(0), Source::Part(3)]).besides("border"),
+        ),
+        layer,
+    ]
+}
+
+/// Means over a border of zeros as means of what lies within it: [`shares`], which are not to be trained.
+fn shared_means(pooling: &WindowPooling, input: &[usize]) -> Described {
+    let shape = Layer::AveragePooling(pooling.clone()).output_shape(&[input]).unwrap_or_default();
+    let settings = json!({
+        "equation": "bhwc,hw->bhwc",
+        "output_shape": shape,
+        "bias_axes": null,
+        "activation": "linear",
+        "trainable": false,
+    });
+    Described::new("EinsumDense", settings)
+}
+
+fn border(padding: Padding) -> Option<ZeroPadding> {
     match padding {
         Padding::Explicit { top, bottom, left, right } => {
             Some(ZeroPadding { pads: vec![(top, bottom), (left, right)] })
@@ -545,14 +728,9 @@ fn interpolation(interpolation: Interpolation) -> &'static str {
     }
 }
 
-fn pooling(layer: &WindowPooling) -> Result<Value, Problem> {
-    if border(layer.padding).is_some() {
-        return Err("Keras pools with padding `valid` or `same` alone, found padding by given numbers; write the network as \
-                    ONNX"
-            .to_owned());
-    }
+fn described_pooling(class: &'static str, layer: &WindowPooling) -> Described {
     let padding = padding(layer.padding);
-    Ok(json!({"pool_size": layer.window, "strides": layer.strides, "padding": padding}))
+    Described::new(class, json!({"pool_size": layer.window, "strides": layer.strides, "padding": padding}))
 }
 
 fn padding(padding: Padding) -> &'static str {
@@ -561,43 +739,4 @@ fn padding(padding: Padding) -> &'static str {
         Padding::Causal => "causal",
         Padding::Valid | Padding::Explicit { .. } => "valid",
     }
-}
-
-/// The name of a function in Keras 3.
-fn activation(activation: Activation) -> Result<&'static str, Problem> {
-    Ok(match activation {
-        Activation::Linear => "linear",
-        Activation::Relu => "relu",
-        Activation::Relu6 => "relu6",
-        Activation::Sigmoid => "sigmoid",
-        Activation::Tanh => "tanh",
-        Activation::Softmax => "softmax",
-        Activation::Softplus => "softplus",
-        Activation::Swish => "silu",
-        Activation::HardSigmoid => "hard_sigmoid",
-        Activation::HardSwish => "hard_silu",
-        Activation::Gelu => "gelu",
-        Activation::Selu => "selu",
-        Activation::Exponential => "exponential",
-        Activation::LogSigmoid => "log_sigmoid",
-        Activation::LogSoftmax => "log_softmax",
-        Activation::TanhShrink => "tanh_shrink",
-        Activation::Sparsemax => "sparsemax",
-        Activation::Softsign => "softsign",
-        Activation::Mish => "mish",
-        Activation::HardTanh => "hard_tanh",
-        Activation::SparsePlus => "sparse_plus",
-        Activation::SparseSigmoid => "sparse_sigmoid",
-        Activation::LeakyRelu { slope: 0.2 } => "leaky_relu",
-        Activation::Elu { alpha: 1.0 } => "elu",
-        Activation::Celu { alpha: 1.0 } => "celu",
-        Activation::HardShrink { threshold: 0.5 } => "hard_shrink",
-        Activation::SoftShrink { threshold: 0.5 } => "soft_shrink",
-        Activation::Squareplus { b: 4.0 } => "squareplus",
-        other => {
-            return Err(format!(
-                "Keras can't name the activation {other:?} within a layer; put it into one of its own"
-            ));
-        }
-    })
 }

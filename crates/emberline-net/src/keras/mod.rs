@@ -28,6 +28,7 @@ mod archive;
 mod calls;
 mod config;
 mod describe;
+mod functions;
 #[cfg(test)]
 mod goldens;
 mod graph;

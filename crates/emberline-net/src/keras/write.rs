@@ -10,27 +10,36 @@ use serde_json::{Value, json};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
-    describe::{Described, StandIns, border, describe, keras_array, stand_ins},
+    describe::{Described, StandIns, describe, keras_array, stand_ins},
     graph::{class_in_python, snake_case},
     hdf5::{self, Member},
+    layers::Source,
     problem,
 };
-use crate::{Conv, DepthwiseConv, Error, Layer, Network, Node, Result, Shape, Tensor};
+use crate::{
+    Activation, Conv, ConvTranspose, Dense, DepthwiseConv, Error, Layer, Network, Node, Result, Shape, Tensor,
+};
 
 /// The version of the format that is written.
 const KERAS_VERSION: &str = "3.0.0";
 
 impl Network {
     /// The network as a `.keras` file, which Keras 3 loads as a functional model with the same predictions. Layers keep their
-    /// names, but that `outer/inner` is called `outer.inner`, since Keras allows no slash, and that padding by given numbers
-    /// becomes a layer of its own. A class token and an embedding of positions, which Keras has not got, become the bias of an
-    /// `EinsumDense` whose kernel is ones. What is frozen stays so.
+    /// names, but that `outer/inner` is called `outer.inner`, since Keras allows no slash. What Keras has not got as one layer
+    /// becomes several, called after it: padding by given numbers a layer before, pooling over such a border, and functions that
+    /// Keras can't name within a layer. A class token and an embedding of positions become the bias of an `EinsumDense` whose
+    /// kernel is ones. What is frozen stays so.
     ///
     /// # Errors
     /// When the network has no weights, or a layer that Keras has not got, which is named.
     pub fn to_keras(&self) -> Result<Vec<u8>> {
-        let mut writer =
-            Writer { network: self, layers: Vec::new(), values: BTreeMap::new(), names: BTreeSet::new() };
+        let mut writer = Writer {
+            network: self,
+            layers: Vec::new(),
+            values: BTreeMap::new(),
+            names: BTreeSet::new(),
+            never_negative: BTreeSet::new(),
+        };
         for input in self.inputs() {
             let name = writer.name(&input.name);
             let mut layer =
@@ -59,14 +68,14 @@ struct Written<'a> {
     keywords: Value,
     /// By owner and number, with the shapes that Keras has them in.
     arrays: Vec<Array<'a>>,
-    /// The name of the weights, under which later nodes find the layer.
-    weights: Option<String>,
+    /// The name of the weights, and what is appended to it, under which later nodes find the layer.
+    of: Option<(&'a str, &'static str)>,
 }
 
 impl Written<'_> {
     fn new(class: &'static str, settings: Value) -> Self {
         let (name, calls, arrays) = (String::new(), Vec::new(), Vec::new());
-        Self { name, class, settings, calls, keywords: json!({}), arrays, weights: None }
+        Self { name, class, settings, calls, keywords: json!({}), arrays, of: None }
     }
 }
 
@@ -85,6 +94,8 @@ struct Writer<'a> {
     layers: Vec<Written<'a>>,
     values: BTreeMap<String, KerasValue>,
     names: BTreeSet<String>,
+    /// The values that have nothing below zero.
+    never_negative: BTreeSet<&'a str>,
 }
 
 impl<'a> Writer<'a> {
@@ -103,68 +114,71 @@ impl<'a> Writer<'a> {
             node.inputs.iter().filter_map(|input| self.values.get(input)).cloned().collect();
         let input = self.network.input_shapes(node);
         let shape = input.first().copied().unwrap_or_default();
-        let described = describe(&node.layer, shape).map_err(|problem| Error::Layer {
+        let is_never_negative = node.inputs.iter().all(|input| self.never_negative.contains(input.as_str()));
+        if gives_nothing_negative(&node.layer, is_never_negative) {
+            self.never_negative.insert(&node.name);
+        }
+        let described = describe(&node.layer, shape, is_never_negative).map_err(|problem| Error::Layer {
             network: self.network.name().to_owned(),
             layer: node.name.clone(),
             problem,
         })?;
-        let last = described.len().saturating_sub(1);
-        let mut value = None;
-        let weights = |place: usize| (place == last).then(|| node.weights_name().to_owned());
-        for (place, described) in described.into_iter().enumerate() {
-            let Described { class, settings, suffix, keywords } = described;
-            let inputs = value.take().map_or_else(|| inputs.clone(), |value| vec![value]);
-            let shared = weights(place).and_then(|weights| {
-                self.layers.iter().position(|layer| layer.weights.as_ref() == Some(&weights))
-            });
-            let place = match shared {
-                Some(shared) => shared,
-                None => {
-                    let name = match suffix {
-                        "" => self.name(&node.name),
-                        suffix => self.name(&format!("{}_{suffix}", node.name)),
-                    };
-                    let mut layer = Written::new(class, settings);
-                    layer.name = name;
-                    layer.keywords = keywords;
-                    layer.weights = weights(place);
-                    // Keras' Discretization takes no such setting.
-                    if let Value::Object(settings) = &mut layer.settings
-                        && class != "Discretization"
-                    {
-                        settings.insert("trainable".to_owned(), Value::from(node.trainable));
-                    }
-                    if place == last {
-                        layer.arrays = self.arrays(node)?;
-                    }
-                    self.layers.push(layer);
-                    self.layers.len() - 1
-                }
+        let mut made: Vec<KerasValue> = Vec::new();
+        for layer in described {
+            let value_of = |source: &Source| match *source {
+                Source::Input(place) => inputs.get(place).cloned(),
+                Source::Part(place) => made.get(place).cloned(),
             };
-            // Attention of a sequence to itself takes it as query and as value.
-            let is_itself = matches!(node.layer, Layer::MultiHeadAttention(_)) && inputs.len() == 1;
-            let inputs = if is_itself { [inputs.clone(), inputs].concat() } else { inputs };
-            let shape = match &node.layer {
-                // The border that stands before a convolution.
-                Layer::Conv(Conv { padding, .. }) | Layer::DepthwiseConv(DepthwiseConv { padding, .. })
-                    if class == "ZeroPadding2D" =>
-                {
-                    border(*padding)
-                        .map(|border| Layer::from(border).output_shape(&[shape]))
-                        .and_then(Result::ok)
-                        .unwrap_or_default()
-                }
-                Layer::TakeToken { .. } if class == "Cropping1D" => vec![1, shape[1]],
-                _ => self.network.shape(&node.name).to_vec(),
+            let taken = match (&layer.takes, made.last()) {
+                (Some(sources), _) => sources.iter().filter_map(value_of).collect(),
+                (None, Some(last)) => vec![last.clone()],
+                (None, None) => inputs.clone(),
             };
-            let layer = &mut self.layers[place];
-            layer.calls.push(inputs);
-            value = Some(KerasValue { layer: layer.name.clone(), call: layer.calls.len() - 1, shape });
+            let value = self.call(node, layer, taken)?;
+            made.push(value);
         }
-        if let Some(value) = value {
+        if let Some(value) = made.pop() {
             self.values.insert(node.name.clone(), value);
         }
         Ok(())
+    }
+
+    /// One of the layers that a node becomes, with these inputs.
+    fn call(&mut self, node: &'a Node, described: Described, inputs: Vec<KerasValue>) -> Result<KerasValue> {
+        let Described { class, mut settings, suffix, keywords, shape, .. } = described;
+        // Keras' Discretization takes no such setting.
+        if let Value::Object(settings) = &mut settings
+            && class != "Discretization"
+        {
+            settings.entry("trainable").or_insert_with(|| Value::from(node.trainable));
+        }
+        let of = (node.weights_name(), suffix);
+        let shared = self.layers.iter().position(|layer| layer.of == Some(of) && layer.settings == settings);
+        let place = match shared {
+            Some(shared) => shared,
+            None => {
+                let name = match suffix {
+                    "" => self.name(&node.name),
+                    suffix => self.name(&format!("{}_{suffix}", node.name)),
+                };
+                let mut layer = Written::new(class, settings);
+                layer.name = name;
+                layer.keywords = keywords;
+                layer.of = Some(of);
+                if suffix.is_empty() {
+                    layer.arrays = self.arrays(node)?;
+                }
+                self.layers.push(layer);
+                self.layers.len() - 1
+            }
+        };
+        // Attention of a sequence to itself takes it as query and as value.
+        let is_itself = matches!(node.layer, Layer::MultiHeadAttention(_)) && inputs.len() == 1;
+        let inputs = if is_itself { [inputs.clone(), inputs].concat() } else { inputs };
+        let shape = shape.unwrap_or_else(|| self.network.shape(&node.name).to_vec());
+        let layer = &mut self.layers[place];
+        layer.calls.push(inputs);
+        Ok(KerasValue { layer: layer.name.clone(), call: layer.calls.len() - 1, shape })
     }
 
     /// A node's weights in Keras' order and with its shapes.
@@ -172,8 +186,8 @@ impl<'a> Writer<'a> {
         let network = self.network;
         let inputs = network.input_shapes(node);
         let input = inputs.first().copied().unwrap_or_default();
-        let array = |tensor: Tensor| {
-            let (owner, shape) = keras_array(&node.layer, "", tensor.shape().to_vec());
+        let array = |(weight, tensor): (&str, Tensor)| {
+            let (owner, shape) = keras_array(&node.layer, weight, tensor.shape().to_vec());
             (owner, Cow::Owned(tensor), shape)
         };
         let after = match stand_ins(&node.layer, input, |weight| network.weight(node, weight))? {
@@ -186,7 +200,7 @@ impl<'a> Writer<'a> {
             let (owner, shape) = keras_array(&node.layer, weight, shape);
             arrays.push((owner, Cow::Borrowed(network.weight(node, weight)?), shape));
         }
-        arrays.extend(after.into_iter().map(array));
+        arrays.extend(after.into_iter().map(|tensor| array(("", tensor))));
         Ok(arrays)
     }
 
@@ -214,7 +228,7 @@ impl<'a> Writer<'a> {
                 "name": self.network.name().replace('/', "."),
                 "trainable": true,
                 "layers": layers,
-                "input_layers": inputs,
+                "input_layers": one(inputs),
                 "output_layers": one(outputs),
             },
             "registered_name": "Functional",
@@ -234,6 +248,40 @@ impl<'a> Writer<'a> {
         let root = [("layers".to_owned(), Member::Group(groups)), ("vars".to_owned(), vars())];
         let weights = hdf5::file(&Member::Group(root.into()))?;
         archive(&model, &metadata, &weights)
+    }
+}
+
+/// Whether a layer's output is known to have nothing below zero, given whether that is known of its inputs.
+fn gives_nothing_negative(layer: &Layer, inputs: bool) -> bool {
+    match layer {
+        Layer::Activation(activation)
+        | Layer::Conv(Conv { activation, .. })
+        | Layer::ConvTranspose(ConvTranspose { activation, .. })
+        | Layer::DepthwiseConv(DepthwiseConv { activation, .. })
+        | Layer::Dense(Dense { activation, .. }) => match activation {
+            Activation::BoundedRelu { max, slope, threshold } => {
+                *max >= 0.0 && *slope == 0.0 && *threshold >= 0.0
+            }
+            Activation::Relu
+            | Activation::Relu6
+            | Activation::Sigmoid
+            | Activation::HardSigmoid
+            | Activation::HardSigmoidOfKeras2
+            | Activation::Softmax
+            | Activation::Softplus
+            | Activation::Exponential => true,
+            _ => false,
+        },
+        Layer::MaxPooling(_)
+        | Layer::AveragePooling(_)
+        | Layer::ZeroPadding(_)
+        | Layer::Cropping(_)
+        | Layer::Dropout { .. }
+        | Layer::Identity
+        | Layer::Concatenate { .. }
+        | Layer::Maximum
+        | Layer::Add => inputs,
+        _ => false,
     }
 }
 
