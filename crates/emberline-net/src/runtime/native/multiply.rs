@@ -1,13 +1,13 @@
 //! Convolutions as products of matrices that are never copied together: a row of the left matrix is what a window sees, read
 //! where it lies; the right matrix is the kernel, packed into panels of 8, 16 or 24 columns when a model is prepared.
 //!
-//! A tile of 6 windows by 16 channels, or 3 by 24, is summed in the processor's registers.
+//! A tile of 6 windows by 16 channels, or 3 by 24, is summed in the processor's registers; 12 by 16 where they are wide.
 
 use std::arch::x86_64::*;
 
 use super::{
-    memory::{Buffer, LINE},
-    vector::{Activation, LANES, clip},
+    memory::Buffer,
+    vector::{Activation, LANES, Vector, has_wide},
 };
 
 /// Terms of a sum that are added in one go, so that their part of a panel (16 KiB of 16 channels) stays in the first cache.
@@ -18,7 +18,7 @@ const TERMS_MAX: usize = 192;
 const NUMBERS_MAX: usize = 64 << 10;
 
 /// Windows in a tile.
-const ROWS_MAX: usize = 6;
+const ROWS_MAX: usize = 12;
 
 /// Where the places of an image, numbered line by line, lie in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +208,19 @@ pub(super) fn multiply_panel(
     input: &[f32],
     output: &mut [f32],
 ) {
+    multiply_by(tiles_of(panel.vectors, has_wide()), kernel, panel, windows, range, input, output);
+}
+
+/// As [`multiply_panel`], by these tiles.
+fn multiply_by(
+    tiles: &[Tile],
+    kernel: &Panels,
+    panel: Panel,
+    windows: &Windows<'_>,
+    range: std::ops::Range<usize>,
+    input: &[f32],
+    output: &mut [f32],
+) {
     let Some(last) = range.clone().next_back() else { return };
     let Panel { channel, vectors } = panel;
     let width = vectors * LANES;
@@ -239,14 +252,32 @@ pub(super) fn multiply_panel(
         };
         // SAFETY: the processor has AVX2 and FMA, or there were no runtime that calls this. All places, which grow with the
         // number of the window, are within the buffers, as are the panel's weights and bias: asserted above.
-        unsafe {
-            match vectors {
-                1 => tiles::<6, 1>(&job, range.clone()),
-                2 => tiles::<6, 2>(&job, range.clone()),
-                _ => tiles::<3, 3>(&job, range.clone()),
-            }
-        }
+        unsafe { cover(&job, tiles, width, range.clone()) };
     }
+}
+
+/// The sums of a panel's channels for some windows, which lie at offsets behind a place of the input, the output and the residual.
+type Tile = unsafe fn(&Job<'_>, [usize; 3], &[[usize; 3]; ROWS_MAX], Prefetch);
+
+/// Tiles of one window, two windows and so on, for panels of as many eights of channels.
+fn tiles_of(vectors: usize, wide: bool) -> &'static [Tile] {
+    macro_rules! tiles {
+        ($tile:ident, $vectors:literal, $($rows:literal)*) => { &[$($tile::<$rows, $vectors>),*] };
+    }
+    match vectors {
+        1 => tiles!(tile, 1, 1 2 3 4 5 6),
+        2 if wide => tiles!(wide_tile, 1, 1 2 3 4 5 6 7 8 9 10 11 12),
+        2 => tiles!(tile, 2, 1 2 3 4 5 6),
+        _ => tiles!(tile, 3, 1 2 3),
+    }
+}
+
+/// What comes into the cache meanwhile.
+#[derive(Clone, Copy)]
+struct Prefetch {
+    next: *const u8,
+    /// Bytes with each term.
+    step: usize,
 }
 
 /// A group of terms for one panel.
@@ -267,27 +298,24 @@ struct Job<'a> {
 /// # Safety
 /// The processor must have AVX2 and FMA; all that the job's places and runs point to must be within the buffers.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, range: std::ops::Range<usize>) {
+unsafe fn cover(job: &Job<'_>, tiles: &[Tile], width: usize, range: std::ops::Range<usize>) {
+    let most = tiles.len();
     let mut column = range.start % job.places[0].width;
     let mut at = job.places.map(|places| places.at(range.start));
     let mut left = range.len();
-    // The next group's weights, as many as this one's, come into the cache meanwhile.
-    let numbers = job.terms * VECTORS * LANES;
-    let (mut next, mut lines) = (job.weights.wrapping_add(numbers), numbers.div_ceil(LINE));
-    let each = lines.div_ceil(left.div_ceil(ROWS).max(1));
+    // The next group's weights, as many as this one's, a share of them with each tile.
+    let mut prefetch = Prefetch {
+        next: job.weights.wrapping_add(job.terms * width).cast(),
+        step: width * size_of::<f32>() / left.div_ceil(most).max(1),
+    };
     // Wrapping: behind the last place there is none.
     let further = |at: [usize; 3], places: usize| {
         [0, 1, 2].map(|i| at[i].wrapping_add(places.wrapping_mul(job.places[i].step)))
     };
-    let in_line = [0, 1, 2, 3, 4, 5].map(|place| further([0; 3], place));
+    let in_line: [_; ROWS_MAX] = std::array::from_fn(|place| further([0; 3], place));
     while left > 0 {
-        for _ in 0..each.min(lines) {
-            _mm_prefetch::<_MM_HINT_T1>(next.cast());
-            next = next.wrapping_add(LINE);
-        }
-        lines -= each.min(lines);
         // Two even tiles for the last windows where they fill more than one.
-        let rows = if left < 2 * ROWS && left > ROWS { left.div_ceil(2) } else { left.min(ROWS) };
+        let rows = if left < 2 * most && left > most { left.div_ceil(2) } else { left.min(most) };
         let mut broken = [[0; 3]; ROWS_MAX];
         let (from, offsets) = if column + rows < job.places[0].width {
             let from = at;
@@ -310,42 +338,63 @@ unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(job: &Job<'_>, range: s
             ([0; 3], &broken)
         };
         // SAFETY: as the caller promises.
-        unsafe {
-            match rows {
-                1 => tile::<1, VECTORS>(job, from, offsets),
-                2 => tile::<2, VECTORS>(job, from, offsets),
-                3 => tile::<3, VECTORS>(job, from, offsets),
-                4 if ROWS > 3 => tile::<4, VECTORS>(job, from, offsets),
-                5 if ROWS > 3 => tile::<5, VECTORS>(job, from, offsets),
-                _ => tile::<ROWS, VECTORS>(job, from, offsets),
-            }
-        }
+        unsafe { tiles[rows - 1](job, from, offsets, prefetch) };
+        prefetch.next = prefetch.next.wrapping_add(prefetch.step * job.terms);
         left -= rows;
     }
 }
 
-/// The windows of a tile lie at `offsets` behind `from`.
-///
 /// # Safety
-/// As [`tiles`].
-#[expect(
-    clippy::needless_range_loop,
-    reason = "sums that are borrowed as a slice would not stay in registers"
-)]
+/// As [`cover`].
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile<const ROWS: usize, const VECTORS: usize>(
     job: &Job<'_>,
     from: [usize; 3],
     offsets: &[[usize; 3]; ROWS_MAX],
+    prefetch: Prefetch,
 ) {
+    // SAFETY: as the caller promises.
+    unsafe { sum::<__m256, ROWS, VECTORS>(job, from, offsets, prefetch) };
+}
+
+/// # Safety
+/// As [`cover`]; the processor must have what [`has_wide`] asks for.
+#[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
+unsafe fn wide_tile<const ROWS: usize, const VECTORS: usize>(
+    job: &Job<'_>,
+    from: [usize; 3],
+    offsets: &[[usize; 3]; ROWS_MAX],
+    prefetch: Prefetch,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { sum::<__m512, ROWS, VECTORS>(job, from, offsets, prefetch) };
+}
+
+/// The body of a [`Tile`], to be inlined where the processor's features are known.
+///
+/// # Safety
+/// As [`cover`], and as [`Vector`] says.
+#[expect(
+    clippy::needless_range_loop,
+    reason = "sums that are borrowed as a slice would not stay in registers"
+)]
+#[expect(clippy::inline_always, reason = "elsewhere the vectors' instructions were calls")]
+#[inline(always)]
+unsafe fn sum<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    job: &Job<'_>,
+    from: [usize; 3],
+    offsets: &[[usize; 3]; ROWS_MAX],
+    Prefetch { mut next, step }: Prefetch,
+) {
+    let lanes = const { V::EIGHTS * LANES };
     let (input, output) = (job.input.wrapping_add(from[0]), job.output.wrapping_add(from[1]));
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = [[_mm256_setzero_ps(); VECTORS]; ROWS];
+        let mut sums = [[V::of(0.0); VECTORS]; ROWS];
         for r in 0..ROWS {
             for v in 0..VECTORS {
                 let start = job.bias.unwrap_or(output.wrapping_add(offsets[r][1]));
-                sums[r][v] = _mm256_loadu_ps(start.wrapping_add(v * LANES));
+                sums[r][v] = V::load(start.wrapping_add(v * lanes));
             }
         }
         let mut weights = job.weights;
@@ -355,15 +404,17 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(
                 rows[r] = input.wrapping_add(offsets[r][0]).wrapping_add(run.offset);
             }
             for term in 0..run.len {
-                let mut columns = [_mm256_setzero_ps(); VECTORS];
+                _mm_prefetch::<_MM_HINT_T1>(next.cast());
+                next = next.wrapping_add(step);
+                let mut columns = [V::of(0.0); VECTORS];
                 for v in 0..VECTORS {
-                    columns[v] = _mm256_loadu_ps(weights.wrapping_add(v * LANES));
+                    columns[v] = V::load(weights.wrapping_add(v * lanes));
                 }
-                weights = weights.wrapping_add(VECTORS * LANES);
+                weights = weights.wrapping_add(VECTORS * lanes);
                 for r in 0..ROWS {
-                    let number = _mm256_broadcast_ss(&*rows[r].wrapping_add(term));
+                    let number = V::of(*rows[r].wrapping_add(term));
                     for v in 0..VECTORS {
-                        sums[r][v] = _mm256_fmadd_ps(number, columns[v], sums[r][v]);
+                        sums[r][v] = number.multiply_add(columns[v], sums[r][v]);
                     }
                 }
             }
@@ -375,16 +426,16 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(
                         let place = residual
                             .wrapping_add(from[2])
                             .wrapping_add(offsets[r][2])
-                            .wrapping_add(v * LANES);
-                        sums[r][v] = _mm256_add_ps(sums[r][v], _mm256_loadu_ps(place));
+                            .wrapping_add(v * lanes);
+                        sums[r][v] = sums[r][v].add(V::load(place));
                     }
                 }
             }
             if let Activation::Clip { low, high } = activation {
-                let (low, high) = (_mm256_set1_ps(low), _mm256_set1_ps(high));
+                let (low, high) = (V::of(low), V::of(high));
                 for r in 0..ROWS {
                     for v in 0..VECTORS {
-                        sums[r][v] = clip(sums[r][v], low, high);
+                        sums[r][v] = sums[r][v].clip(low, high);
                     }
                 }
             }
@@ -392,12 +443,12 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(
         for r in 0..ROWS {
             let place = output.wrapping_add(offsets[r][1]);
             for v in 0..VECTORS {
-                _mm256_storeu_ps(place.wrapping_add(v * LANES), sums[r][v]);
+                sums[r][v].store(place.wrapping_add(v * lanes));
             }
         }
         match job.finish {
             None | Some((_, Activation::Clip { .. })) => {}
-            Some((_, activation)) => activate(output, &offsets[..ROWS], VECTORS, activation),
+            Some((_, activation)) => activate(output, &offsets[..ROWS], VECTORS * V::EIGHTS, activation),
         }
     }
 }
@@ -405,7 +456,7 @@ unsafe fn tile<const ROWS: usize, const VECTORS: usize>(
 /// The activations that are no bounds, which would take the registers that sums are in.
 ///
 /// # Safety
-/// As [`tiles`].
+/// As [`cover`].
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn activate(output: *mut f32, offsets: &[[usize; 3]], vectors: usize, activation: Activation) {
@@ -414,6 +465,61 @@ unsafe fn activate(output: *mut f32, offsets: &[[usize; 3]], vectors: usize, act
             let place = output.wrapping_add(offset[1]).wrapping_add(v * LANES);
             // SAFETY: as the caller promises.
             unsafe { _mm256_storeu_ps(place, activation.of(_mm256_loadu_ps(place))) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers between -1 and 1, another row for another seed.
+    fn numbers(len: usize, seed: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn wide_tiles_sum_to_the_bit_what_narrow_ones_do() {
+        if !has_wide() {
+            println!("skipped: this processor has no AVX-512");
+            return;
+        }
+        let (terms, channels) = (TERMS_MAX + 37, 40);
+        let places: Vec<usize> = (0..terms).collect();
+        let kernel = Panels::new(&numbers(channels * terms, 1), terms, &numbers(channels, 2), &places);
+        let groups = in_groups(&[Run { offset: 0, len: 100 }, Run { offset: 103, len: terms - 100 }]);
+        for (count, width) in [(1_usize, 1), (12, 12), (13, 5), (29, 29), (64, 7)] {
+            let lines = count.div_ceil(width);
+            let step = terms + 5;
+            let input = numbers(lines * (width + 1) * step, 3);
+            let all = |step: usize| Places { start: 0, width, step, line: (width + 1) * step };
+            let residual = numbers(lines * (width + 1) * channels, 4);
+            let windows = Windows {
+                groups: &groups,
+                count,
+                input: all(step),
+                output: all(channels),
+                residual: Some((&residual, all(channels))),
+                activation: Activation::Clip { low: -1.0, high: f32::INFINITY },
+            };
+            let of = |wide: bool| {
+                let mut output = vec![f32::NAN; residual.len()];
+                for panel in kernel.panels() {
+                    let there = |places: Places| places.channel_on(panel.channel);
+                    let windows = Windows {
+                        output: there(windows.output),
+                        residual: windows.residual.map(|(from, places)| (from, there(places))),
+                        ..windows
+                    };
+                    let tiles = tiles_of(panel.vectors, wide);
+                    multiply_by(tiles, &kernel, *panel, &windows, 0..count, &input, &mut output);
+                }
+                output.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let found = of(true);
+            assert_eq!(found, of(false), "{count} windows in lines of {width}");
+            let last = all(channels).at(count - 1);
+            assert!(found[last..last + channels].iter().all(|bits| f32::from_bits(*bits) >= -1.0));
         }
     }
 }

@@ -1,9 +1,136 @@
-//! Eight numbers at a time: what activations are, in AVX2.
+//! Numbers side by side in the processor's registers, eight of AVX2 or sixteen of AVX-512, and what activations are, in AVX2.
 
 use std::arch::x86_64::*;
 
-/// Numbers in a vector of the processor.
+/// Numbers in a vector that every processor here has.
 pub(super) const LANES: usize = 8;
+
+/// Whether the processor has vectors of twice as many. Sums are the same to the bit, since each lane is one of its own.
+pub(super) fn has_wide() -> bool {
+    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")
+}
+
+/// A register of numbers.
+///
+/// # Safety
+/// The processor must have AVX2 and FMA, and what [`has_wide`] asks for where `EIGHTS` is 2; numbers at a place that is read or
+/// written must be as many as the register holds.
+pub(super) trait Vector: Copy {
+    /// How many eights of numbers it holds.
+    const EIGHTS: usize;
+
+    unsafe fn load(from: *const f32) -> Self;
+    /// Each eight so many numbers behind the one before.
+    unsafe fn load_apart(from: *const f32, apart: usize) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// The same number everywhere.
+    unsafe fn of(number: f32) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self * factor + sum`.
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
+    /// `min(max(self, low), high)`. What is no number stays none.
+    unsafe fn clip(self, low: Self, high: Self) -> Self;
+}
+
+impl Vector for __m256 {
+    const EIGHTS: usize = 1;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: as the caller promises, here and below.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn load_apart(from: *const f32, _: usize) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_ps(to, self) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn of(number: f32) -> Self {
+        _mm256_set1_ps(number)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn add(self, other: Self) -> Self {
+        _mm256_add_ps(self, other)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
+        _mm256_fmadd_ps(self, factor, sum)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn clip(self, low: Self, high: Self) -> Self {
+        clip(self, low, high)
+    }
+}
+
+impl Vector for __m512 {
+    const EIGHTS: usize = 2;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: as the caller promises, here and below.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn load_apart(from: *const f32, apart: usize) -> Self {
+        // SAFETY: as above.
+        let [first, second] = unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.wrapping_add(apart))] };
+        _mm512_insertf32x8::<1>(_mm512_castps256_ps512(first), second)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_ps(to, self) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn of(number: f32) -> Self {
+        _mm512_set1_ps(number)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn add(self, other: Self) -> Self {
+        _mm512_add_ps(self, other)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self {
+        _mm512_fmadd_ps(self, factor, sum)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    unsafe fn clip(self, low: Self, high: Self) -> Self {
+        // As `clip`: the instructions give their second operand where one is no number.
+        _mm512_min_ps(high, _mm512_max_ps(low, self))
+    }
+}
 
 /// What is done to a sum before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
