@@ -1,5 +1,5 @@
-"""Checks ONNX files with `onnx.checker` (shapes inferred strictly), runs each in onnxruntime, and compares the answers with those of
-the `.keras` file beside it in real Keras.
+"""Checks ONNX files with `onnx.checker` (shapes inferred strictly), runs each in onnxruntime, and compares the answers
+with those of the `.keras` file beside it in real Keras.
 
 cargo run --release -p emberline-zoo --example write_networks -- FOLDER
 pip install onnx onnxruntime keras tensorflow-cpu;  python tools/check_networks.py FOLDER
@@ -28,7 +28,10 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
     far = float(np.abs(found - expected).max() / np.abs(expected).max())
     spread = float(np.std(expected) / np.abs(expected).max())
     ok = found.shape == expected.shape and far <= TOLERANCE
-    print(f"{path.stem}: {len(model.layers)} layers in Keras, {found.shape}, differs by {far:.1e} (spread {spread:.2f})", flush=True)
+    print(
+        f"{path.stem}: {len(model.layers)} layers in Keras, {found.shape}, differs by {far:.1e} (spread {spread:.2f})",
+        flush=True,
+    )
     if not ok:
         failed.append(path.stem)
 sys.exit(f"{', '.join(failed)}: differ by more than {TOLERANCE}" if failed else 0)

@@ -276,11 +276,6 @@ fn described_values(layer: &Layer) -> Option<Described> {
         Layer::Embedding(layer) => {
             ("Embedding", json!({"input_dim": layer.rows, "output_dim": layer.features}))
         }
-        // A learned factor for every channel.
-        Layer::LayerScale => (
-            "EinsumDense",
-            json!({"equation": "...c,c->...c", "output_shape": [null], "bias_axes": null, "activation": "linear"}),
-        ),
         Layer::Rescaling(layer) => {
             let value = |values: &[f32]| if let [value] = values { json!(value) } else { json!(values) };
             ("Rescaling", json!({"scale": value(&layer.scale), "offset": value(&layer.offset)}))
@@ -598,6 +593,16 @@ fn described_normalisation(layer: &Layer, input: &[usize]) -> Option<Vec<Describ
         Layer::BatchNormalization(layer) => one(
             "BatchNormalization",
             json!({"axis": layer.axis, "epsilon": layer.epsilon, "scale": layer.scale, "center": layer.center}),
+        ),
+        // A learned factor for every channel.
+        Layer::LayerScale => one(
+            "EinsumDense",
+            json!({
+                "equation": "...c,c->...c",
+                "output_shape": [input.last()],
+                "bias_axes": null,
+                "activation": "linear",
+            }),
         ),
         Layer::LayerNormalization(layer) => one(
             "LayerNormalization",

@@ -251,6 +251,7 @@ fn composed() -> Vec<(&'static str, Shape, Layer)> {
         ("max_pooling_at_each_step", vec![2, 5, 6, 2], within(Layer::MaxPooling(pooling.clone()))),
         ("average_pooling_at_each_step", vec![2, 5, 6, 2], within(Layer::AveragePooling(pooling))),
         ("convolution", image(), Conv::new_2d(2, 3).padding(border).activation(Activation::GeluTanh).into()),
+        ("layer_scale", image(), Layer::LayerScale),
         ("dense", vec![4], dense(Activation::Celu { alpha: 0.5 })),
         ("dense_at_each_step", vec![3, 4], within(dense(Activation::GeluTanh))),
         ("lstm", vec![4, 2], lstm.clone().into()),

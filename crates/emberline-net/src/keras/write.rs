@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     io::{Cursor, Write},
 };
@@ -204,7 +205,8 @@ impl<'a> Writer<'a> {
         Ok(arrays)
     }
 
-    fn finish(self) -> Result<Vec<u8>> {
+    fn finish(mut self) -> Result<Vec<u8>> {
+        self.layers = self.in_keras_order();
         let reference = |value: &KerasValue| json!([value.layer, value.call, 0]);
         let mut outputs = Vec::new();
         for output in self.network.outputs() {
@@ -249,6 +251,80 @@ impl<'a> Writer<'a> {
         let weights = hdf5::file(&Member::Group(root.into()))?;
         archive(&model, &metadata, &weights)
     }
+}
+
+/// A call of a written layer: the layer's place, and which of its calls.
+type Call = (usize, usize);
+
+impl<'a> Writer<'a> {
+    /// The layers in the order of a model that Keras has loaded, by which it finds their weights: those farther from the outputs first,
+    /// and among them those that a walk from the outputs meets first (`map_graph` in Keras' `ops/function.py`). What leads to no output,
+    /// and is no input, is left out.
+    fn in_keras_order(&mut self) -> Vec<Written<'a>> {
+        let places: BTreeMap<&str, usize> =
+            self.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
+        let call = |value: &KerasValue| (places[value.layer.as_str()], value.call);
+        let taken = |(layer, number): Call| {
+            self.layers[layer].calls.get(number).into_iter().flatten().map(call).collect::<Vec<Call>>()
+        };
+        let outputs = self.network.outputs().iter().filter_map(|output| self.values.get(output));
+        let (met, calls) = walk(outputs.map(call), taken);
+        // From the outputs on, so that a call's own distance is known before that of what it takes.
+        let mut distances: BTreeMap<Call, usize> = BTreeMap::new();
+        let mut of_layers: BTreeMap<usize, usize> = BTreeMap::new();
+        for call in calls.into_iter().rev() {
+            let of_layer = of_layers.entry(call.0).or_default();
+            let distance = distances.get(&call).copied().unwrap_or_default().max(*of_layer);
+            *of_layer = distance;
+            for input in taken(call) {
+                let known = distances.entry(input).or_default();
+                *known = (*known).max(distance + 1);
+            }
+        }
+        let place = |layer: usize| {
+            let input = self.layers[layer].class == "InputLayer";
+            let distance = of_layers.get(&layer).copied().or(input.then_some(0))?;
+            // Inputs that nothing takes come before all others at the end.
+            Some((Reverse(distance), met.get(&layer).map_or(0, |met| met + 1)))
+        };
+        let mut order: Vec<_> =
+            (0..self.layers.len()).filter_map(|layer| Some((place(layer)?, layer))).collect();
+        order.sort_unstable();
+        let mut layers: Vec<_> = std::mem::take(&mut self.layers).into_iter().map(Some).collect();
+        order.into_iter().filter_map(|(_, layer)| layers[layer].take()).collect()
+    }
+}
+
+/// Walks from calls to what they take, deepest first: when a layer was first met, and the calls in the order they were done with.
+fn walk(
+    from: impl Iterator<Item = Call>,
+    taken: impl Fn(Call) -> Vec<Call>,
+) -> (BTreeMap<usize, usize>, Vec<Call>) {
+    let (mut met, mut seen, mut done) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+    for first in from {
+        let mut open = vec![(first, None::<std::vec::IntoIter<Call>>)];
+        while let Some((call, rest)) = open.last_mut() {
+            let call = *call;
+            let Some(rest) = rest else {
+                if !seen.insert(call) {
+                    open.pop();
+                    continue;
+                }
+                let count = met.len();
+                met.entry(call.0).or_insert(count);
+                *rest = Some(taken(call).into_iter());
+                continue;
+            };
+            match rest.next() {
+                Some(next) => open.push((next, None)),
+                None => {
+                    done.push(call);
+                    open.pop();
+                }
+            }
+        }
+    }
+    (met, done)
 }
 
 /// Whether a layer's output is known to have nothing below zero, given whether that is known of its inputs.

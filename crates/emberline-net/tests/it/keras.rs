@@ -1,10 +1,10 @@
 //! Keras' model files: what they answer, what is refused, limits, damage. `tools/goldens/keras_files.py` writes them.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::Cursor, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use emberline_net::{
-    Layer, MultiHeadAttention, Network, NetworkBuilder, Node, Normalization, OnnxOptions, OnnxRuntime,
+    Conv, Layer, MultiHeadAttention, Network, NetworkBuilder, Node, Normalization, OnnxOptions, OnnxRuntime,
     PrepareOptions, Reshape, Runtime, Tensor, TractRuntime, h5, keras, read_tensors,
 };
 
@@ -336,6 +336,32 @@ fn layers_that_keras_lacks_are_written_as_its_own() -> Result<()> {
         let mut pairs = expected.data().iter().zip(found.data());
         ensure!(pairs.all(|(a, b)| (a - b).abs() <= TOLERANCE), "{expected:?} {found:?}");
     }
+    Ok(())
+}
+
+/// Keras finds weights by the order of layers in a model, which is its own: this is what it gives (3.15) for a model of such layers.
+#[test]
+fn layers_are_written_in_the_order_that_keras_gives_them() -> Result<()> {
+    let mut layers = NetworkBuilder::new("order");
+    let (unused, image) = (layers.input("unused", [2]), layers.input("image", [5, 5, 3]));
+    let conv = || Conv::new_2d(3, 1);
+    let short = layers.apply("short", conv(), image);
+    let long = layers.apply("long_1", conv(), image);
+    let same = layers.apply("same", conv(), long);
+    let long = layers.apply("long_2", conv(), same);
+    let both = layers.merge("both", Layer::Concatenate { axis: -1 }, &[short, long]);
+    let other = layers.apply_again("other", same, &[short]);
+    let last = layers.apply("last", conv(), both);
+    let network = layers.build(&[other, last])?;
+    ensure!(network.inputs().len() == 2, "{unused:?} is an input");
+    let zeros = network.weight_shapes().into_iter().map(|(name, shape)| Ok((name, Tensor::zeros(shape)?)));
+    let network = network.with_weights(zeros.collect::<Result<_>>()?)?;
+
+    let mut archive = zip::ZipArchive::new(Cursor::new(network.to_keras()?))?;
+    let model: serde_json::Value = serde_json::from_reader(archive.by_name("config.json")?)?;
+    let found: Vec<_> = model["config"]["layers"].as_array().context("no layers")?.iter().collect();
+    let found: Vec<&str> = found.iter().filter_map(|layer| layer["name"].as_str()).collect();
+    ensure!(found == ["image", "short", "long_1", "same", "long_2", "both", "unused", "last"], "{found:?}");
     Ok(())
 }
 
