@@ -314,22 +314,31 @@ def identities():
         case(layer, shape, call=off)
 
 
-def check(folder):
-    """The files that this library wrote, in real Keras."""
-    stored = json.loads(TARGET.read_text())["cases"]
-    worst, failed, count = 0.0, [], 0
-    for place, known in enumerate(stored):
+def written(folder):
+    """The files that this library wrote: name, path, inputs, and what is to come out."""
+    for place, known in enumerate(json.loads(TARGET.read_text())["cases"]):
         name = f"{known['class']}/{place}"
         path = folder / f"{name.replace('/', '_')}.keras"
-        if not path.exists():
-            continue
+        if path.exists():
+            kind, shapes = known["input_kind"], known["inputs"]
+            inputs = [values_of(f"{name}/input/{i}", (BATCH, *shape), kind) for i, shape in enumerate(shapes)]
+            yield name, path, inputs, known["output"]
+    # Layers that Keras has not got, which are written as several: their input and output lie beside them.
+    for path in sorted(folder.glob("*.json")):
+        known = json.loads(path.read_text())
+        inputs = [np.array(known["input"], np.float32).reshape(known["shape"])]
+        yield path.stem, path.with_suffix(".keras"), inputs, known["output"]
+
+
+def check(folder):
+    """The files that this library wrote, in real Keras."""
+    worst, failed, count = 0.0, [], 0
+    for name, path, inputs, output in written(folder):
         count += 1
         try:
             model = keras.models.load_model(path)
-            kind = known["input_kind"]
-            inputs = [values_of(f"{name}/input/{i}", (BATCH, *shape), kind) for i, shape in enumerate(known["inputs"])]
             found = np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False)).ravel()
-            expected = np.array(known["output"], np.float32)
+            expected = np.array(output, np.float32)
             far = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
         except Exception as error:
             failed.append(f"{name}: {str(error)[:300]}")
@@ -337,22 +346,6 @@ def check(folder):
         worst = max(worst, far)
         if not far <= 1e-5:
             failed.append(f"{name}: differs by {far:.1e}")
-    # Layers that Keras has not got, which are written as several: their input and output lie beside them.
-    for path in sorted(folder.glob("*.json")):
-        count += 1
-        known = json.loads(path.read_text())
-        try:
-            model = keras.models.load_model(path.with_suffix(".keras"))
-            inputs = np.array(known["input"], np.float32).reshape(known["shape"])
-            found = np.asarray(model(inputs, training=False)).ravel()
-            expected = np.array(known["output"], np.float32)
-            far = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
-        except Exception as error:
-            failed.append(f"{path.stem}: {str(error)[:300]}")
-            continue
-        worst = max(worst, far)
-        if not far <= 1e-5:
-            failed.append(f"{path.stem}: differs by {far:.1e}")
     print(f"{count} files, {len(failed)} fail; the largest difference is {worst:.1e}")
     sys.exit("\n".join(failed))
 

@@ -238,10 +238,9 @@ pub(super) fn describe(
     if let Layer::Activation(function) = layer {
         return functions::layers(*function);
     }
-    let sequences = || described_sequences(layer, input, is_never_negative);
     let described = match described_windows(layer, input, is_never_negative) {
-        Some(described) => Some(described),
-        None => sequences()?,
+        None => described_sequences(layer, input, is_never_negative)?,
+        described => described,
     };
     described
         .or_else(|| described_values(layer).or_else(|| described_shapes(layer)).map(|layer| vec![layer]))

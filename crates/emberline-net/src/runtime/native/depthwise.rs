@@ -27,6 +27,8 @@ pub(super) struct Kernels {
     window: [usize; 2],
     strides: [usize; 2],
     dilations: [usize; 2],
+    /// Whether sixteen channels are summed side by side where there are as many: what the processor has.
+    wide: bool,
 }
 
 impl Kernels {
@@ -49,7 +51,7 @@ impl Kernels {
         }
         let mut padded = Buffer::new(channels.next_multiple_of(LANES));
         padded.numbers_mut()[..channels].copy_from_slice(bias);
-        Self { weights, bias: padded, window, strides, dilations }
+        Self { weights, bias: padded, window, strides, dilations, wide: has_wide() }
     }
 
     /// Lines, and places of a line, from one window's first to the next one's.
@@ -81,27 +83,6 @@ pub(super) fn convolve(
     (input, from): (&[f32], Places),
     (output, to): (&mut [f32], Places),
 ) {
-    convolve_by(
-        has_wide(),
-        kernels,
-        [channel, vectors],
-        [height, width],
-        activation,
-        (input, from),
-        (output, to),
-    );
-}
-
-/// As [`convolve`], by wide vectors where there are sixteen channels.
-fn convolve_by(
-    wide: bool,
-    kernels: &Kernels,
-    [channel, vectors]: [usize; 2],
-    [height, width]: [usize; 2],
-    activation: Activation,
-    (input, from): (&[f32], Places),
-    (output, to): (&mut [f32], Places),
-) {
     let ([down, right], places) = (kernels.strides, kernels.window[0] * kernels.window[1]);
     if height == 0 || width == 0 {
         return;
@@ -124,7 +105,7 @@ fn convolve_by(
     for y in 0..height {
         let mut vector = 0;
         while vector < vectors {
-            let eights = if wide && vectors - vector >= 2 { 2 } else { 1 };
+            let eights = if kernels.wide && vectors - vector >= 2 { 2 } else { 1 };
             let eight = vector * LANES;
             let job = Job {
                 kernels,
@@ -337,7 +318,7 @@ mod tests {
         {
             let weights: Vec<f32> = (0..channels * window * window).map(number).collect();
             let bias: Vec<f32> = (0..channels).map(number).collect();
-            let kernels = Kernels::new(&weights, &bias, [window; 2], [stride; 2], [dilation; 2]);
+            let mut kernels = Kernels::new(&weights, &bias, [window; 2], [stride; 2], [dilation; 2]);
             for (width, activation) in [
                 (2, Activation::NONE),
                 (5, Activation::Swish),
@@ -348,18 +329,11 @@ mod tests {
                 let input: Vec<f32> = (0..lines * line).map(number).collect();
                 let from = Places { start: 0, width, step: channels, line };
                 let to = Places { line: width * channels, ..from };
-                let of = |wide: bool| {
+                let mut of = |wide: bool| {
+                    kernels.wide = wide;
                     let mut output = vec![f32::NAN; height * width * channels];
                     let all = [0, channels / LANES];
-                    convolve_by(
-                        wide,
-                        &kernels,
-                        all,
-                        [height, width],
-                        activation,
-                        (&input, from),
-                        (&mut output, to),
-                    );
+                    convolve(&kernels, all, [height, width], activation, (&input, from), (&mut output, to));
                     output.into_iter().map(f32::to_bits).collect::<Vec<_>>()
                 };
                 let found = of(true);

@@ -78,6 +78,8 @@ pub(super) struct Panels {
     bias: Buffer,
     panels: Vec<Panel>,
     terms: usize,
+    /// Whether tiles are summed in wide registers: what the processor has.
+    wide: bool,
 }
 
 /// Some channels of the output.
@@ -117,7 +119,7 @@ impl Panels {
         }
         let mut padded_bias = Buffer::new(padded);
         padded_bias.numbers_mut()[..channels].copy_from_slice(bias);
-        Self { weights, bias: padded_bias, panels, terms }
+        Self { weights, bias: padded_bias, panels, terms, wide: has_wide() }
     }
 
     /// The panels, in the order of their channels.
@@ -208,19 +210,6 @@ pub(super) fn multiply_panel(
     input: &[f32],
     output: &mut [f32],
 ) {
-    multiply_by(tiles_of(panel.vectors, has_wide()), kernel, panel, windows, range, input, output);
-}
-
-/// As [`multiply_panel`], by these tiles.
-fn multiply_by(
-    tiles: &[Tile],
-    kernel: &Panels,
-    panel: Panel,
-    windows: &Windows<'_>,
-    range: std::ops::Range<usize>,
-    input: &[f32],
-    output: &mut [f32],
-) {
     let Some(last) = range.clone().next_back() else { return };
     let Panel { channel, vectors } = panel;
     let width = vectors * LANES;
@@ -252,7 +241,7 @@ fn multiply_by(
         };
         // SAFETY: the processor has AVX2 and FMA, or there were no runtime that calls this. All places, which grow with the
         // number of the window, are within the buffers, as are the panel's weights and bias: asserted above.
-        unsafe { cover(&job, tiles, width, range.clone()) };
+        unsafe { cover(&job, tiles_of(vectors, kernel.wide), width, range.clone()) };
     }
 }
 
@@ -486,7 +475,7 @@ mod tests {
         }
         let (terms, channels) = (TERMS_MAX + 37, 40);
         let places: Vec<usize> = (0..terms).collect();
-        let kernel = Panels::new(&numbers(channels * terms, 1), terms, &numbers(channels, 2), &places);
+        let mut kernel = Panels::new(&numbers(channels * terms, 1), terms, &numbers(channels, 2), &places);
         let groups = in_groups(&[Run { offset: 0, len: 100 }, Run { offset: 103, len: terms - 100 }]);
         for (count, width) in [(1_usize, 1), (12, 12), (13, 5), (29, 29), (64, 7)] {
             let lines = count.div_ceil(width);
@@ -502,18 +491,10 @@ mod tests {
                 residual: Some((&residual, all(channels))),
                 activation: Activation::Clip { low: -1.0, high: f32::INFINITY },
             };
-            let of = |wide: bool| {
+            let mut of = |wide: bool| {
+                kernel.wide = wide;
                 let mut output = vec![f32::NAN; residual.len()];
-                for panel in kernel.panels() {
-                    let there = |places: Places| places.channel_on(panel.channel);
-                    let windows = Windows {
-                        output: there(windows.output),
-                        residual: windows.residual.map(|(from, places)| (from, there(places))),
-                        ..windows
-                    };
-                    let tiles = tiles_of(panel.vectors, wide);
-                    multiply_by(tiles, &kernel, *panel, &windows, 0..count, &input, &mut output);
-                }
+                multiply(&kernel, &windows, &input, &mut output);
                 output.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
             let found = of(true);
