@@ -8,7 +8,8 @@
 
     cargo xtask bench spark [speed] [tuning] [scaling] [killed] [--images N] [--rounds N] [--tiny]
 
-Spark has started and the workers have loaded the network before anything is timed; the best of the rounds counts, in turns.
+Spark has started and the workers have loaded the network before anything is timed; the best of the rounds counts, in turns. The
+two sides on Spark have Python processes of their own, so that neither finds what the other has prepared.
 """
 
 import argparse
@@ -134,8 +135,11 @@ def speed(images):
         noop(stage.transform(read(spark, images.folder)).select("features"))
 
     def pandas_udf():
+        # Spark starts other Python processes for other settings of them; this one is about errors alone.
+        spark.conf.set("spark.sql.execution.pyspark.udf.hideTraceback.enabled", "true")
         df = read(spark, images.folder)
         noop(df.select(usual(df.content).alias("features")))
+        spark.conf.unset("spark.sql.execution.pyspark.udf.hideTraceback.enabled")
 
     def without_spark():
         rows = local.transform(embedded.read_images(images.folder)).select("features").cache().count()

@@ -52,6 +52,10 @@ __all__ = [
 ]
 
 
+# ONNX Runtime, from 1.29 on, gathers what it runs and sends it to its makers unless this says no before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def _find_onnxruntime() -> None:
     """Tells where the installed ``onnxruntime`` has its library; the package is not imported."""
     found = importlib.util.find_spec("onnxruntime")

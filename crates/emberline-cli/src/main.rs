@@ -109,6 +109,7 @@ enum End {
 }
 
 fn main() -> ExitCode {
+    refuse_telemetry();
     let Cli { command, common } = Cli::parse();
     output::log_warnings();
     match start(command, common) {
@@ -120,6 +121,15 @@ fn main() -> ExitCode {
             output::note(format!("error: {}", with_causes(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// ONNX Runtime, from 1.29 on, gathers what it runs and sends it to its makers unless a variable says no before it is loaded.
+fn refuse_telemetry() {
+    const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(VARIABLE).is_none() {
+        // SAFETY: no other thread reads the environment, since none has been started.
+        unsafe { std::env::set_var(VARIABLE, "1") };
     }
 }
 

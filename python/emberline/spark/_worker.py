@@ -5,6 +5,7 @@ A worker needs the package and PyArrow. It keeps what it prepared as long as its
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import os
@@ -13,7 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ class Described:
     inputs: tuple[tuple[str, int | None], ...]
 
 
+@cache
+def _settle() -> None:
+    """Takes what is imported by now out of what Python's garbage collector looks through: Spark runs it after each
+    task, and modules, which are never garbage, take it longer than Spark takes for all else of a task of 25 images.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @lru_cache(maxsize=FUNCTIONS_MAX)
 def _function(described: Described) -> _emberline.Function:
     files = {file.digest: file.path() for file in described.files}
@@ -100,6 +110,7 @@ def add_columns(
     """
     converted = _types.to_spark if vectors else _types.without_vectors
     for batch in batches:
+        _settle()
         for rows in _chunks(batch):
             made = _answers(described, [rows.column(name) for name, _ in described.inputs]).flatten()
             columns = dict(zip(rows.schema.names, rows.columns))
@@ -109,6 +120,7 @@ def add_columns(
 
 def answer(described: Described, images: pa.Array) -> pa.Array:
     """A function of SQL: its answers for a column of images."""
+    _settle()
     parts = []
     for rows in _chunks(pa.RecordBatch.from_arrays([images], names=["image"])):
         parts.append(_types.without_vectors(_answers(described, rows.columns)))
@@ -169,6 +181,7 @@ FITTED = "id long, metric double, model binary, reason string"
 def fit(fits: Fits, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The metrics or the models of the fits with the numbers in the column ``id``, or why there are none."""
     limit_threads()
+    _settle()
     for batch in batches:
         for number in batch.column("id").to_pylist():
             job, fold = fits.jobs[number]

@@ -63,7 +63,8 @@ impl Workplace {
         Ok(self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// The command, to be run here.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_emberline"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env("EMBERLINE_HOME", self.home.path());

@@ -21,6 +21,10 @@ use super::{PortInfo, PrepareOptions, Prepared, Runtime, library};
 use crate::{Error, Result, Tensor, TensorView};
 
 /// ONNX Runtime on the CPU. The fastest of the runtimes; needs its library, version 1.17 or later.
+///
+/// Libraries from 1.29 on gather which models they run and send that to their makers. Emberline tells them not to, but they begin
+/// before they can be told, unless the variable `ORT_DISABLE_TELEMETRY` is `1` when they are loaded. The command and the Python package
+/// set it. A program of yours should set it where it starts, since only there, before it has threads, can that be done safely.
 #[derive(Clone, Debug)]
 pub struct OnnxRuntime {
     environment: Environment,
