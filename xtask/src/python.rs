@@ -24,6 +24,9 @@ const TESTS: Programs = Programs { folder: "python/tests", python: "python3" };
 
 const SPARK: Programs = Programs { folder: "python/tests/spark", python: "python3" };
 
+/// What [`SPARK`]'s tests run with on the oldest Spark.
+const OLDEST_SPARK: Programs = Programs { folder: "python/tests/spark/oldest", python: "python3" };
+
 /// The benchmark that runs with the packages of [`SPARK`] and with the wheel, not with the command.
 const SPARK_BENCH: &str = "spark";
 
@@ -86,20 +89,19 @@ pub(crate) fn test_package(project: &Project) -> Result<()> {
     run(python()?.args(["tools/notebooks.py", "--check"]))
 }
 
-/// Tests the wheel on Apache Spark, with workers that are processes: in a JVM of the tests' own, and behind Spark Connect. Then
-/// runs the benchmark with tiny sizes.
+/// Tests the wheel on Apache Spark, with workers that are processes: in a JVM of the tests' own, of the oldest Spark too, and behind
+/// Spark Connect. Then runs the benchmark with tiny sizes.
 pub(crate) fn test_spark(project: &Project) -> Result<()> {
     setup::java(project)?;
-    let packages = SPARK.packages(project)?;
     let scratch = Scratch::new(&project.home, "wheel")?;
     let site = install_wheel(project, "dev", scratch.path())?;
-    for server in ["classic", "connect"] {
-        println!("Spark: {server}");
-        let mut pytest = with_site(project, &SPARK, &site, &packages)?;
+    for (programs, server) in [(&SPARK, "classic"), (&SPARK, "connect"), (&OLDEST_SPARK, "classic")] {
+        println!("Spark: {server}, by {}/requirements.txt", programs.folder);
+        let mut pytest = with_site(project, programs, &site, &programs.packages(project)?)?;
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--durations=5", SPARK.folder]);
         run(pytest.env("EMBERLINE_SPARK", server))?;
     }
-    let mut bench = with_site(project, &SPARK, &site, &packages)?;
+    let mut bench = with_site(project, &SPARK, &site, &SPARK.packages(project)?)?;
     run(bench.args([&format!("benches/{SPARK_BENCH}.py"), "--tiny"]))
 }
 

@@ -18,7 +18,7 @@ from emberline import _emberline, _exchange
 from emberline._lazy import pa
 from emberline._progress import progress
 from emberline.session import Session, default_session
-from emberline.spark import _types, _worker
+from emberline.spark import _types, _versions, _worker
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -52,10 +52,7 @@ def _ship(spark: SparkSession, digest: str, data: Any) -> _worker.File:
     known = _shipped.setdefault(spark, set())
     if digest not in known:
         path = _worker.put(_outbox, digest, data)
-        if hasattr(spark, "addArtifacts"):
-            spark.addArtifacts(path, file=True)
-        else:
-            spark.sparkContext.addFile(path)
+        _versions.ship(spark, path)
         known.add(digest)
     return _worker.File(digest, None)
 
@@ -146,7 +143,7 @@ def collected(df: DataFrame, schema: pa.Schema, images: Iterable[str] | None = N
     encoded = [name for name in encoded if images is None or name in images]
     if encoded and _store is not None:
         df, schema = _in_store(df, schema, encoded)
-    table = df.toArrow()
+    table = _versions.to_arrow(df)
     columns = []
     for field, column in zip(schema, table.columns):
         whole = column.combine_chunks()

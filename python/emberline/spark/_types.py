@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 #: The metadata of MLlib: labels, lengths of vectors.
 ML_ATTR = "ml_attr"
 
+#: Spark's struct of images.
+IMAGE = pa.struct(
+    [
+        pa.field("origin", pa.string()),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("nChannels", pa.int32(), nullable=False),
+        pa.field("mode", pa.int32(), nullable=False),
+        pa.field("data", pa.binary(), nullable=False),
+    ]
+)
+
 
 def from_spark(column: pa.Array, length: int | None) -> pa.Array:
     """A column as the extension module takes it: vectors, which have `length` numbers, as lists of that length."""

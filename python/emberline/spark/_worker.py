@@ -127,6 +127,15 @@ def answer(described: Described, images: pa.Array) -> pa.Array:
     return pa.concat_arrays(parts)
 
 
+def answer_one(described: Described, image: Any) -> Any:
+    """A function of SQL for one image: bytes, a path, or Spark's struct as a row."""
+    if isinstance(image, tuple):
+        images = pa.array([image.asDict()], _types.IMAGE)
+    else:
+        images = pa.array([image], pa.string() if isinstance(image, str) else pa.binary())
+    return answer(described, images)[0].as_py()
+
+
 def put(folder: str, digest: str, data: Any) -> str:
     """Puts a file into a folder under its digest, as a whole or not at all; where it is."""
     path = os.path.join(folder, digest)

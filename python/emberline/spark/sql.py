@@ -5,24 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emberline._lazy import pa
-from emberline.spark import _cluster, _types, _worker
+from emberline.spark import _cluster, _types, _versions
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 __all__ = ["register_function"]
-
-#: Spark's struct of images.
-IMAGE = pa.struct(
-    [
-        pa.field("origin", pa.string()),
-        pa.field("height", pa.int32(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("nChannels", pa.int32(), nullable=False),
-        pa.field("mode", pa.int32(), nullable=False),
-        pa.field("data", pa.binary(), nullable=False),
-    ]
-)
 
 
 def register_function(spark: SparkSession, name: str, model: Any) -> Any:
@@ -36,23 +24,9 @@ def register_function(spark: SparkSession, name: str, model: Any) -> Any:
     image, a label with its probability for a classifier. The model is one of `emberline.ml`, of this module, or a
     pipeline of ``pyspark.ml`` whose stages all are.
     """
-    from pyspark.sql.functions import arrow_udf
-
     from emberline.spark.stages import native_of
 
     function = native_of(model).image_function()
     described = _cluster.describe(spark, function, None)
-    answer = _types.spark_type(_cluster.answer_type(function, pa.schema([("image", IMAGE)])), vectors=False)
-    udf = arrow_udf(_answers(described), answer)
-    return spark.udf.register(name, udf)
-
-
-def _answers(described: _worker.Described) -> Any:
-    def answers(images):  # type: ignore[no-untyped-def]
-        from emberline.spark import _worker
-
-        return _worker.answer(described, images)
-
-    # The types say to Spark which kind of function it is.
-    answers.__annotations__ = {"images": pa.Array, "return": pa.Array}
-    return answers
+    answer = _types.spark_type(_cluster.answer_type(function, pa.schema([("image", _types.IMAGE)])), vectors=False)
+    return spark.udf.register(name, _versions.image_function(described, answer))

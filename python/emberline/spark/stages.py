@@ -29,7 +29,7 @@ from emberline.ml.util import (
     NativeTransformer,
     wrapped,
 )
-from emberline.spark import _cluster
+from emberline.spark import _cluster, _versions
 
 #: The folder in a saved stage that has Emberline's own form of it, as a table of files.
 FILES = "emberline"
@@ -46,7 +46,7 @@ class _Writer(MLWriter):
         """Saves the stage."""
         mode = "overwrite" if self.shouldOverwrite else "error"
         spark = self.sparkSession
-        metadata = DefaultParamsWriter._get_metadata_to_save(self._stage, spark, paramMap={})
+        metadata = DefaultParamsWriter._get_metadata_to_save(self._stage, _versions.context(spark), paramMap={})
         with tempfile.TemporaryDirectory(prefix="emberline-") as folder:
             saved = Path(folder, "stage")
             self._stage._to_native().save(str(saved), False)
@@ -59,7 +59,7 @@ class _Writer(MLWriter):
             )
         lines = spark.createDataFrame([(metadata,)], schema=["value"]).coalesce(1)
         lines.write.mode(mode).text(os.path.join(path, "metadata"))
-        spark.createDataFrame(table).coalesce(1).write.mode(mode).parquet(os.path.join(path, FILES))
+        _versions.from_arrow(spark, table).coalesce(1).write.mode(mode).parquet(os.path.join(path, FILES))
 
 
 class _Reader(MLReader[Any]):
@@ -70,7 +70,7 @@ class _Reader(MLReader[Any]):
     def load(self, path: str) -> Any:
         """Loads a stage that this module saved; every file's digest is verified."""
         spark = self.sparkSession
-        DefaultParamsReader.loadMetadata(path, spark)
+        DefaultParamsReader.loadMetadata(path, _versions.context(spark))
         with tempfile.TemporaryDirectory(prefix="emberline-") as folder:
             root = Path(folder).resolve()
             for row in spark.read.parquet(os.path.join(path, FILES)).collect():

@@ -22,6 +22,7 @@ import emberline.ml
 from emberline.ml.classification import LinearSVC
 from emberline.ml.evaluation import BinaryClassificationEvaluator
 from emberline.ml.tuning import CrossValidator, ParamGridBuilder
+from emberline.spark import _versions
 
 
 def killing(marker: str) -> Any:
@@ -69,7 +70,7 @@ def test_killed_in_tuning(spark: Any) -> None:
     x = np.random.default_rng(2).normal(size=(3000, 60))
     labels = (x[:, :3].sum(axis=1) + np.random.default_rng(3).normal(size=3000) > 0).astype(float)
     columns = {f"x{i}": x[:, i] for i in range(60)}
-    df = spark.createDataFrame(pa.table({**columns, "label": labels}))
+    df = _versions.from_arrow(spark, pa.table({**columns, "label": labels}))
     assembler = emberline.ml.feature.VectorAssembler(inputCols=list(columns), outputCol="features")
     svc = LinearSVC(maxIter=50)
     grid = ParamGridBuilder().addGrid(svc.regParam, [0.0, 0.001, 0.01, 0.1]).build()
@@ -79,7 +80,7 @@ def test_killed_in_tuning(spark: Any) -> None:
         evaluator=BinaryClassificationEvaluator(),
         numFolds=3,
     )
-    here = tuned.fit(emberline.createDataFrame(df.toArrow()))
+    here = tuned.fit(emberline.createDataFrame(_versions.to_arrow(df)))
 
     victim, tracker, killed = min(executors(spark)), spark.sparkContext.statusTracker(), threading.Event()
 

@@ -20,7 +20,7 @@ import emberline
 import emberline.ml
 import emberline.spark
 from emberline.ml.classification import LogisticRegression
-from emberline.spark import _cluster, stages
+from emberline.spark import _cluster, _versions, stages
 
 
 def featurizer(column: str = "content") -> Any:
@@ -117,7 +117,7 @@ def test_beside_mllib(files: Any, tmp_path: Path) -> None:
 def points(spark: Any) -> Any:
     x = np.random.default_rng(0).normal(size=(60, 3))
     y = (x[:, 0] - 2 * x[:, 1] > 0).astype(float)
-    return spark.createDataFrame(pa.table({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "label": y})).repartition(3)
+    return _versions.from_arrow(spark, pa.table({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "label": y})).repartition(3)
 
 
 def test_estimators_learn_the_same(spark: Any) -> None:
@@ -127,12 +127,12 @@ def test_estimators_learn_the_same(spark: Any) -> None:
         emberline.ml.feature.StandardScaler(inputCol="raw", outputCol="features", withMean=True),
         LogisticRegression(regParam=0.01),
     ]
-    here = emberline.ml.Pipeline(stages=chain).fit(emberline.createDataFrame(df.toArrow()))
+    here = emberline.ml.Pipeline(stages=chain).fit(emberline.createDataFrame(_versions.to_arrow(df)))
     there = emberline.ml.Pipeline(stages=chain).fit(df)
     beside = Pipeline(stages=[emberline.spark.on_spark(stage) for stage in chain]).fit(df)
     assert np.array_equal(here.stages[2].coefficients, there.stages[2].coefficients)
     assert np.array_equal(here.stages[2].coefficients, beside.stages[2].coefficients)
-    answers = here.transform(emberline.createDataFrame(df.toArrow())).select("a", "probability").collect()
+    answers = here.transform(emberline.createDataFrame(_versions.to_arrow(df))).select("a", "probability").collect()
     expected = {row.a: row.probability for row in answers}
     for model in (there, beside):
         for row in model.transform(df).select("a", "probability").collect():

@@ -22,7 +22,7 @@ from emberline.ml.classification import LinearSVC, LogisticRegression, NaiveBaye
 from emberline.ml.evaluation import MulticlassClassificationEvaluator
 from emberline.ml.feature import StringIndexer
 from emberline.ml.tuning import CrossValidator
-from emberline.spark import _cluster, stages
+from emberline.spark import _cluster, _versions, stages
 
 #: One process solves a path of logistic regressions together, workers each alone: both end within `tol` of the minimum.
 CONVERGED = 1e-5
@@ -55,7 +55,7 @@ def train(files: Any) -> Any:
 @pytest.fixture(scope="session")
 def found(train: Any) -> Any:
     """What tuning in this process finds."""
-    return validator().fit(emberline.createDataFrame(train.toArrow()))
+    return validator().fit(emberline.createDataFrame(_versions.to_arrow(train)))
 
 
 def check(model: Any, found: Any) -> None:
@@ -108,7 +108,7 @@ def test_fits_by_themselves_agree_to_the_bit(train: Any) -> None:
             evaluator=MulticlassClassificationEvaluator(labelCol="index", metricName="f1"),
             numFolds=3,
         )
-        here, there = tuned.fit(emberline.createDataFrame(train.toArrow())), tuned.fit(train)
+        here, there = tuned.fit(emberline.createDataFrame(_versions.to_arrow(train))), tuned.fit(train)
         assert (there.bestIndex, there.avgMetrics, there.stdMetrics) == (
             here.bestIndex,
             here.avgMetrics,
@@ -126,12 +126,12 @@ def test_a_candidate_that_fails_is_left_out(spark: Any) -> None:
         estimatorParamMaps=emberline.ml.tuning.ParamGridBuilder().addGrid(lr.regParam, [-1.0, 0.1]).build(),
         evaluator=MulticlassClassificationEvaluator(metricName="accuracy"),
     )
-    model, here = tuned.fit(spark.createDataFrame(table)), tuned.fit(emberline.createDataFrame(table))
+    model, here = tuned.fit(_versions.from_arrow(spark, table)), tuned.fit(emberline.createDataFrame(table))
     assert model.bestIndex == 1 and np.isnan(model.avgMetrics[0]) and "regParam" in model.errors[0]
     assert model.avgMetrics[1] == pytest.approx(here.avgMetrics[1], abs=CONVERGED)
     tuned.setParams(collectSubModels=True)
     with pytest.raises(ValueError, match="collectSubModels"):
-        tuned.fit(spark.createDataFrame(table))
+        tuned.fit(_versions.from_arrow(spark, table))
 
 
 def network(**params: Any) -> Any:
@@ -159,7 +159,7 @@ def test_a_networks_grid_is_a_task_for_each_training(files: Any, tmp_path: Any) 
         evaluator=MulticlassClassificationEvaluator(metricName="logLoss", probabilityCol="scores"),
         numFolds=2,
     )
-    here = tuned.fit(emberline.createDataFrame(two.toArrow()))
+    here = tuned.fit(emberline.createDataFrame(_versions.to_arrow(two)))
     store = tmp_path / "store"
     emberline.spark.set_store(store)
     try:
@@ -185,7 +185,7 @@ def test_several_param_maps_are_as_many_tasks(spark: Any) -> None:
     x = np.random.default_rng(5).normal(size=(50, 3))
     table = pa.table({"a": x[:, 0], "b": x[:, 1], "label": (x.sum(axis=1) > 0).astype(float)})
     df = emberline.spark.VectorAssembler(inputCols=["a", "b"], outputCol="features").transform(
-        spark.createDataFrame(table)
+        _versions.from_arrow(spark, table)
     )
     svc = LinearSVC(maxIter=10)
     maps = [{svc.regParam: 0.0}, {svc.regParam: 0.5}]
