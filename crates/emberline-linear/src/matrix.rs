@@ -18,6 +18,8 @@ pub struct Matrix<'a> {
     values: Values<'a>,
     rows: usize,
     columns: usize,
+    /// The same values, column major, where somebody has made them.
+    transposed: Option<&'a [f32]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +34,12 @@ impl<'a> Matrix<'a> {
     /// # Errors
     /// [`LinearError::Length`] when `values` does not split into rows of `columns`.
     pub fn from_f32(values: &'a [f32], columns: usize) -> Result<Self, LinearError> {
-        Ok(Self { rows: rows_of(values.len(), columns)?, columns, values: Values::F32(values) })
+        Ok(Self {
+            rows: rows_of(values.len(), columns)?,
+            columns,
+            values: Values::F32(values),
+            transposed: None,
+        })
     }
 
     /// A view of double-precision features.
@@ -40,17 +47,27 @@ impl<'a> Matrix<'a> {
     /// # Errors
     /// [`LinearError::Length`] when `values` does not split into rows of `columns`.
     pub fn from_f64(values: &'a [f64], columns: usize) -> Result<Self, LinearError> {
-        Ok(Self { rows: rows_of(values.len(), columns)?, columns, values: Values::F64(values) })
+        Ok(Self {
+            rows: rows_of(values.len(), columns)?,
+            columns,
+            values: Values::F64(values),
+            transposed: None,
+        })
     }
 
     /// The same as [`from_f32`](Self::from_f32) for values that are known to split.
     pub(crate) fn of_f32(values: &'a [f32], columns: usize) -> Self {
-        Self { rows: values.len() / columns, columns, values: Values::F32(values) }
+        Self { rows: values.len() / columns, columns, values: Values::F32(values), transposed: None }
     }
 
     /// The same as [`from_f64`](Self::from_f64) for values that are known to split.
     pub(crate) fn of_f64(values: &'a [f64], columns: usize) -> Self {
-        Self { rows: values.len() / columns, columns, values: Values::F64(values) }
+        Self { rows: values.len() / columns, columns, values: Values::F64(values), transposed: None }
+    }
+
+    /// The same matrix with its values column major, too, which make products with few columns faster.
+    pub(crate) fn with_transposed(self, transposed: &'a [f32]) -> Self {
+        Self { transposed: Some(transposed), ..self }
     }
 
     /// Number of rows.
@@ -69,6 +86,11 @@ impl<'a> Matrix<'a> {
             Values::F32(values) => Some(values),
             Values::F64(_) => None,
         }
+    }
+
+    /// The values column major, if they are there.
+    pub(crate) fn transposed(&self) -> Option<&'a [f32]> {
+        self.transposed
     }
 
     /// Consecutive rows in double precision; `scratch` holds them where they have to be widened.

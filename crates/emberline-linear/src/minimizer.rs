@@ -25,7 +25,7 @@ const CURVATURE: f64 = 0.9;
 const TRIALS_MAX: usize = 40;
 /// The share of the tolerance that a direction may promise to gain and yet be left, where the Hessian is known well enough
 /// for promises. They are up to ten times too small.
-const LEFT_TO_GAIN: f64 = 0.01;
+const LEFT_TO_GAIN: f64 = 0.03;
 
 /// Steps that together change the value by less than its error before it counts as flat: gradients lead on where values no
 /// longer differ.
@@ -143,6 +143,24 @@ impl Minimizer {
     /// ends where the best direction promises next to nothing. Values have a relative error of `rounding`.
     pub(crate) fn of_round(start: Vec<f64>, tolerance: f64, max_iter: usize, rounding: f64) -> Self {
         Self { is_round: true, rounding, ..Self::new(start, Region::Free, tolerance, max_iter) }
+    }
+
+    /// Steps that have been made, and how the gradient changed along them, but for those that rounding has made: what another
+    /// minimizer of a similar function may [learn from](Self::learn).
+    pub(crate) fn lessons(&self) -> impl Iterator<Item = (&[f64], &[f64])> {
+        let least = Precision::Single.rounding() * self.value.abs();
+        let clear = self.pairs.iter().filter(move |pair| 0.5 / pair.inverse > least);
+        clear.map(|pair| (&*pair.step, &*pair.change))
+    }
+
+    /// Takes the gradient to change by `change` along `step`.
+    pub(crate) fn learn(&mut self, step: Vec<f64>, change: Vec<f64>) {
+        if let Some(pair) = Pair::new(step, change) {
+            if self.pairs.len() == MEMORY {
+                self.pairs.pop_front();
+            }
+            self.pairs.push_back(pair);
+        }
     }
 
     /// Goes on from the best point with values of a smaller error; they are wanted there once more.
@@ -317,12 +335,7 @@ impl Minimizer {
     fn remember(&mut self, gradient: &[f64]) {
         let step = difference(&self.trial, &self.point);
         let change = difference(gradient, &self.gradient);
-        if let Some(pair) = Pair::new(step, change) {
-            if self.pairs.len() == MEMORY {
-                self.pairs.pop_front();
-            }
-            self.pairs.push_back(pair);
-        }
+        self.learn(step, change);
     }
 
     fn l1_term(&self, point: &[f64]) -> f64 {

@@ -63,9 +63,11 @@ pub(crate) fn solve<L: Loss>(
             columns += problem.objective.sets;
             strength = problem.options.reg_param;
             // Near a solution of the same rows with another penalty, if there is one.
-            let start = solved.start(problem).unwrap_or_else(|| problem.start.clone());
+            let (start, lessons) = solved.start(problem).unwrap_or((problem.start.clone(), &[]));
             let coordinates = coordinates(strongest, problem, &start);
-            group.push(Task::new(problem, x, start, coordinates));
+            let mut task = Task::new(problem, x, start, coordinates);
+            task.learn(lessons);
+            group.push(task);
         }
         for precision in [Precision::Single, Precision::Double] {
             while group.iter().any(|task| task.precision == precision) {
@@ -74,8 +76,9 @@ pub(crate) fn solve<L: Loss>(
                 step_until_one_ends(x, &mut group[..count], precision, threads);
                 for task in group.extract_if(.., |task| task.stop.is_some()) {
                     let problem = task.problem;
+                    let lessons = task.lessons();
                     let minimum = task.into_minimum();
-                    solved.add(Solution::of(problem, minimum.point.clone()));
+                    solved.add(Solution::of(problem, minimum.point.clone(), lessons));
                     minima.push((problem.index, minimum));
                 }
             }
@@ -172,6 +175,32 @@ impl<'p, 'a, L: Loss> Task<'p, 'a, L> {
         }
     }
 
+    /// What it has found out about the loss, its penalty left out, where each coordinate is a parameter's multiple.
+    fn lessons(&self) -> Vec<Lesson> {
+        let Some(coordinates) = self.coordinates.as_ref().filter(|it| it.is_diagonal()) else {
+            return Vec::new();
+        };
+        let lesson = |(step, change): (&[f64], &[f64])| {
+            let mut step = step.to_vec();
+            coordinates.leave(&mut step);
+            let mut change = coordinates.enter(change);
+            self.problem.objective.add_penalty(-1.0, &step, &mut change);
+            Lesson { step, change }
+        };
+        self.minimizer.lessons().map(lesson).collect()
+    }
+
+    /// Begins with what was found out with another penalty.
+    fn learn(&mut self, lessons: &[Lesson]) {
+        let Some(coordinates) = self.coordinates.as_ref().filter(|it| it.is_diagonal()) else { return };
+        for Lesson { step, change } in lessons {
+            let mut change = change.clone();
+            self.problem.objective.add_penalty(1.0, step, &mut change);
+            coordinates.leave(&mut change);
+            self.minimizer.learn(coordinates.enter(step), change);
+        }
+    }
+
     /// Where it ended, in the objective's coordinates.
     fn into_minimum(self) -> Minimum {
         let mut minimum = self.minimizer.into_minimum(self.stop.unwrap_or(Stop::Exhausted));
@@ -189,6 +218,12 @@ impl<L> Problem<'_, L> {
     }
 }
 
+/// A step, and how a loss's gradient changed along it.
+struct Lesson {
+    step: Vec<f64>,
+    change: Vec<f64>,
+}
+
 /// Where a task ended, which is where similar ones may start.
 struct Solution {
     part: usize,
@@ -198,12 +233,15 @@ struct Solution {
     /// The logarithm of `regParam`.
     strength: f64,
     parameters: Vec<f64>,
-    /// How the parameters changed since the solution before, and how the strength did.
-    change: Option<(Vec<f64>, f64)>,
+    /// How the parameters change with the strength, and how that does: divided differences of the solutions before, and the
+    /// strengths of these.
+    slope: Option<(Vec<f64>, f64)>,
+    bend: Option<Vec<f64>>,
+    lessons: Vec<Lesson>,
 }
 
 impl Solution {
-    fn of<L>(problem: &Problem<'_, L>, parameters: Vec<f64>) -> Self {
+    fn of<L>(problem: &Problem<'_, L>, parameters: Vec<f64>, lessons: Vec<Lesson>) -> Self {
         Self {
             part: problem.part,
             fit_intercept: problem.options.fit_intercept,
@@ -211,7 +249,9 @@ impl Solution {
             elastic_net_param: problem.options.elastic_net_param,
             strength: problem.options.reg_param.ln(),
             parameters,
-            change: None,
+            slope: None,
+            bend: None,
+            lessons,
         }
     }
 
@@ -235,16 +275,23 @@ impl Solution {
 struct Solutions(Vec<Solution>);
 
 impl Solutions {
-    /// Where to start: further along the path, but by no more than twice the step that is known of it.
-    fn start<L>(&self, problem: &Problem<'_, L>) -> Option<Vec<f64>> {
-        let own = &Solution::of(problem, problem.start.clone());
+    /// Where to start: further along the path, but by no more than twice the step that is known of it; and what is known of
+    /// the loss there.
+    fn start<L>(&self, problem: &Problem<'_, L>) -> Option<(Vec<f64>, &[Lesson])> {
+        let own = &Solution::of(problem, problem.start.clone(), Vec::new());
         let known = self.0.iter().find(|known| known.serves(own))?;
         let mut start = known.parameters.clone();
-        if let Some((change, by)) = known.change.as_ref().filter(|_| own.continues(known)) {
-            let share = ((own.strength - known.strength) / by).clamp(0.0, 2.0);
-            start.iter_mut().zip(change).for_each(|(value, change)| *value += share * change);
+        let Some((slope, before)) = known.slope.as_ref().filter(|_| own.continues(known)) else {
+            return Some((start, &known.lessons));
+        };
+        let step = known.strength - before;
+        let by = step * ((own.strength - known.strength) / step).clamp(0.0, 2.0);
+        start.iter_mut().zip(slope).for_each(|(value, slope)| *value += by * slope);
+        if let Some(bend) = &known.bend {
+            let by = by * (by + step);
+            start.iter_mut().zip(bend).for_each(|(value, bend)| *value += by * bend);
         }
-        Some(start)
+        Some((start, &known.lessons))
     }
 
     fn add(&mut self, solution: Solution) {
@@ -255,10 +302,18 @@ impl Solutions {
         let (before, mut latest) =
             if known.strength < solution.strength { (solution, known) } else { (known, solution) };
         if latest.continues(&before) {
-            let pairs = latest.parameters.iter().zip(&before.parameters);
-            let change = pairs.map(|(now, then)| now - then).collect();
-            latest.change = Some((change, latest.strength - before.strength));
+            latest.slope = Some((
+                divided(&latest.parameters, &before.parameters, latest.strength - before.strength),
+                before.strength,
+            ));
+            if let (Some((slope, _)), Some((earlier, first))) = (&latest.slope, &before.slope) {
+                latest.bend = Some(divided(slope, earlier, latest.strength - first));
+            }
         }
         self.0.push(latest);
     }
+}
+
+fn divided(a: &[f64], b: &[f64], by: f64) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| (a - b) / by).collect()
 }

@@ -119,6 +119,11 @@ impl Coordinates {
         Self { factors, intercept_factor: curvature.sqrt(), sets, preconditioner: None }
     }
 
+    /// Whether each coordinate is a parameter's multiple.
+    pub(crate) fn is_diagonal(&self) -> bool {
+        self.preconditioner.is_none()
+    }
+
     /// Parameters in these coordinates.
     pub(crate) fn enter(&self, parameters: &[f64]) -> Vec<f64> {
         let mut scaled = parameters.to_vec();

@@ -102,7 +102,7 @@ impl<'a> Sweep<'a> {
     ) -> &Lane {
         let Self { x, precision, columns, lanes, scratch } = self;
         let single: Option<(&[f32], Vec<f32>)> = match (precision, x.single()) {
-            (Precision::Single, Some(x)) => Some((x, narrow(coefficients))),
+            (Precision::Single, Some(features)) => Some((features, narrow(coefficients))),
             _ => None,
         };
         let share = lanes.len().div_ceil(scratch.len());
@@ -111,7 +111,7 @@ impl<'a> Sweep<'a> {
                 match &single {
                     None => lane.run(x, *columns, coefficients, scratch, &loss),
                     Some((features, coefficients)) => {
-                        lane.run_single(features, x.columns(), *columns, coefficients, scratch, &loss);
+                        lane.run_single(x, features, *columns, coefficients, scratch, &loss);
                     }
                 }
             }
@@ -159,41 +159,42 @@ impl Lane {
     /// [`run`](Self::run) in single precision, but for the loss and for sums over blocks.
     fn run_single(
         &mut self,
-        x: &[f32],
-        d: usize,
+        x: &Matrix<'_>,
+        features: &[f32],
         columns: usize,
         coefficients: &[f32],
         scratch: &mut Scratch,
         loss: &impl Fn(Range<usize>, &mut [f64], &mut [f64]),
     ) {
         self.clear();
+        let d = x.columns();
         let Scratch { margins, single_margins, single_gradient, .. } = scratch;
         single_gradient.resize(d * columns, 0.0);
         let step = block_rows(d);
         for start in self.rows.clone().step_by(step) {
             let rows = start..self.rows.end.min(start + step);
-            let block = &x[rows.start * d..rows.end * d];
+            let block = &features[rows.start * d..rows.end * d];
+            let shape = (rows.len(), d, columns);
             single_margins.resize(rows.len() * columns, 0.0);
-            product(
-                (rows.len(), d, columns),
-                (block, d, 1),
-                (coefficients, columns, 1),
-                single_margins,
-                false,
-            );
+            // Registers hold rows or features, of which there are many, not columns: so results are column major.
+            let transposed = x.transposed().map(|transposed| (&transposed[rows.start..], 1, x.rows()));
+            let own = transposed.unwrap_or((block, d, 1));
+            product(shape, own, (coefficients, columns, 1), (single_margins, 1, rows.len()), false);
             margins.clear();
-            margins.extend(single_margins.iter().copied().map(f64::from));
+            for row in 0..rows.len() {
+                margins
+                    .extend((0..columns).map(|column| f64::from(single_margins[column * rows.len() + row])));
+            }
             loss(rows.clone(), margins, &mut self.losses);
             self.add_residuals(margins);
             single_margins.iter_mut().zip(&*margins).for_each(|(single, margin)| *single = *margin as f32);
-            product(
-                (d, rows.len(), columns),
-                (block, 1, d),
-                (single_margins, columns, 1),
-                single_gradient,
-                false,
-            );
-            self.gradient.iter_mut().zip(&*single_gradient).for_each(|(sum, v)| *sum += f64::from(*v));
+            let shape = (d, rows.len(), columns);
+            product(shape, (block, 1, d), (single_margins, columns, 1), (single_gradient, 1, d), false);
+            for (feature, sums) in self.gradient.chunks_exact_mut(columns).enumerate() {
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    *sum += f64::from(single_gradient[column * d + feature]);
+                }
+            }
         }
     }
 
@@ -223,7 +224,7 @@ fn block_rows(columns: usize) -> usize {
 
 /// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, all row major.
 pub(crate) fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
-    product((rows, inner, columns), (a, inner, 1), (b, columns, 1), out, false);
+    product((rows, inner, columns), (a, inner, 1), (b, columns, 1), (out, columns, 1), false);
 }
 
 /// `out[rows, columns] = a[rows, inner] · b[columns, inner]ᵀ`, all row major.
@@ -237,7 +238,7 @@ pub(crate) fn multiply(rows: usize, inner: usize, columns: usize, a: &[f64], b: 
 /// # Panics
 /// When a slice has another length than its shape says.
 pub fn multiply_transposed(rows: usize, inner: usize, columns: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
-    product((rows, inner, columns), (a, inner, 1), (b, 1, inner), out, false);
+    product((rows, inner, columns), (a, inner, 1), (b, 1, inner), (out, columns, 1), false);
 }
 
 /// `out[inner, columns] += aᵀ · r` for `a[rows, inner]` and `r[rows, columns]`, all row major.
@@ -249,7 +250,7 @@ pub(crate) fn add_transposed_product(
     r: &[f64],
     out: &mut [f64],
 ) {
-    product((inner, rows, columns), (a, 1, inner), (r, columns, 1), out, true);
+    product((inner, rows, columns), (a, 1, inner), (r, columns, 1), (out, columns, 1), true);
 }
 
 /// What `gemm` multiplies here.
@@ -272,19 +273,24 @@ fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|value| *value as f32).collect()
 }
 
-/// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, or that added to `out`. Each factor has the strides of its rows
-/// and columns, one of which is 1; `out` is row major.
+/// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, or that added to `out`, of slices with the strides of their rows
+/// and columns.
 fn product<T: Float>(
     (rows, inner, columns): (usize, usize, usize),
     (a, a_rows, a_columns): (&[T], usize, usize),
     (b, b_rows, b_columns): (&[T], usize, usize),
-    out: &mut [T],
+    (out, out_rows, out_columns): (&mut [T], usize, usize),
     add: bool,
 ) {
-    assert!(a.len() == rows * inner && b.len() == inner * columns && out.len() == rows * columns);
-    assert!((a_rows, a_columns) == (inner, 1) || (a_rows, a_columns) == (1, rows));
-    assert!((b_rows, b_columns) == (columns, 1) || (b_rows, b_columns) == (1, inner));
-    // SAFETY: the assertions tie every slice to the shape and to the strides of a dense matrix or of its transpose, and
+    let ends = |rows: usize, columns: usize, (by_row, by_column): (usize, usize)| match (rows, columns) {
+        (0, _) | (_, 0) => 0,
+        _ => (rows - 1) * by_row + (columns - 1) * by_column + 1,
+    };
+    assert!(ends(rows, inner, (a_rows, a_columns)) <= a.len());
+    assert!(ends(inner, columns, (b_rows, b_columns)) <= b.len());
+    assert!(ends(rows, columns, (out_rows, out_columns)) <= out.len());
+    assert!((out_rows, out_columns) == (columns, 1) || (out_rows, out_columns) == (1, rows));
+    // SAFETY: the assertions tie every slice to the shape and its strides, and no two places of `out` are the same;
     // `out` is borrowed mutably, so it overlaps neither input.
     unsafe {
         gemm::gemm(
@@ -292,8 +298,8 @@ fn product<T: Float>(
             columns,
             inner,
             out.as_mut_ptr(),
-            1,
-            columns as isize,
+            out_columns as isize,
+            out_rows as isize,
             add,
             a.as_ptr(),
             a_columns as isize,
