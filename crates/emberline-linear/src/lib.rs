@@ -21,6 +21,7 @@
 //! | covariances and their eigenvectors | `principal_components` |
 //! | least squares from products of features, solved at once | `normal_equations` |
 //! | margins, probabilities, decisions | `model` |
+//! | work shared among threads | `threads` |
 //!
 //! # Own minimizer, borrowed matrix product
 //!
@@ -67,6 +68,7 @@ mod preconditioner;
 mod principal_components;
 mod row_basis;
 mod sweep;
+mod threads;
 
 pub use error::LinearError;
 pub use examples::{Examples, checked_weights};

@@ -8,6 +8,7 @@ use super::moments::Moments;
 use super::objective::Objective;
 use super::path::{Features, Grouping, Loss, Problem, solve};
 use super::preconditioner::{Coordinates, Preconditioner, Products};
+use super::threads::share;
 use super::{LinearError, LinearOptions, LogisticModel, Matrix, row_basis};
 
 /// Which likelihood is fitted: MLlib's `family`.
@@ -146,13 +147,12 @@ pub fn fit_logistic_many(
         return Err(error.clone());
     }
     x.check_finite()?;
-    let with_moments = |examples: Result<Examples, LinearError>| {
+    let threads = problems.first().map_or(1, |problem| problem.options.threads);
+    let parts = share(examples, threads, |examples| {
         let examples = examples?;
         let moments = Moments::new(x, &examples.weights);
-        Ok((examples, moments))
-    };
-    let parts: Vec<Result<(Examples, Moments), LinearError>> =
-        examples.into_iter().map(with_moments).collect();
+        Ok::<_, LinearError>((examples, moments))
+    });
     let mut fits: Vec<Option<Result<LogisticFit, LinearError>>> = Vec::new();
     let mut begun = Vec::new();
     for (i, problem) in problems.iter().enumerate() {
@@ -164,7 +164,6 @@ pub fn fit_logistic_many(
         fits.push(fit);
         begun.extend(problem);
     }
-    let threads = problems.first().map_or(1, |problem| problem.options.threads);
     let (by_rows, mut by_columns) = row_basis::split(x.columns(), &begun);
     let (mut minima, unsolved) = row_basis::solve_families(x, &by_rows, threads);
     by_columns.extend(unsolved);
@@ -239,7 +238,7 @@ fn solve_by_columns<L: Loss>(
     let coordinates = |strongest: &Problem<'_, L>, problem: &Problem<'_, L>, start: &[f64]| {
         let products = products.as_ref().filter(|_| strongest.is_ridge())?;
         if of_group.as_ref().is_none_or(|(index, _)| *index != strongest.index) {
-            let curvature = problem.objective.curvature(x, start);
+            let curvature = problem.objective.curvature(&problem.objective.sample(x), start);
             let made = products.preconditioner(curvature, strongest.options.reg_param);
             of_group = Some((strongest.index, made.map(Arc::new)));
         }

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use super::LinearOptions;
+use super::model::dot;
 use super::sweep::Precision;
 
 /// Correction pairs kept, as in MLlib.
@@ -425,10 +426,6 @@ impl Search {
         let vertex = -self.slope * self.length * self.length / (2.0 * bend);
         if vertex.is_finite() { vertex } else { 0.5 * (self.low + self.length) }
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn norm(a: &[f64]) -> f64 {

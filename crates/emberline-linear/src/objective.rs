@@ -34,6 +34,13 @@ pub(crate) struct Objective<'a, L> {
     l2: Vec<f64>,
 }
 
+/// Some rows of a matrix.
+pub(crate) struct Sample {
+    rows: Vec<usize>,
+    /// `[rows, d]`.
+    features: Vec<f64>,
+}
+
 /// Several objectives over one matrix, evaluated in one pass.
 pub(crate) struct Evaluation<'a> {
     sweep: Sweep<'a>,
@@ -152,16 +159,21 @@ impl<'a, L: Fn(usize, f64, &mut [f64]) -> f64 + Sync> Objective<'a, L> {
         (self.loss)(row, weight, margins)
     }
 
-    /// The mean variance of a row's answer with these parameters, for losses whose derivatives are the answers' distances from
-    /// 0 or from 1; seen in [`SAMPLED_ROWS`] rows at most.
-    pub(crate) fn curvature(&self, x: &Matrix<'_>, parameters: &[f64]) -> f64 {
-        let (coefficients, offsets) = self.unscale(parameters);
-        let stride = x.rows().div_ceil(SAMPLED_ROWS);
-        let rows: Vec<usize> = self.rows().step_by(stride).collect();
+    /// [`SAMPLED_ROWS`] at most of the rows that count.
+    pub(crate) fn sample(&self, x: &Matrix<'_>) -> Sample {
+        let rows: Vec<usize> = self.rows().step_by(x.rows().div_ceil(SAMPLED_ROWS)).collect();
         let mut features = Vec::with_capacity(rows.len() * x.columns());
         rows.iter().for_each(|&row| x.extend_from_row(row, 0..x.columns(), &mut features));
+        Sample { rows, features }
+    }
+
+    /// The mean variance of a row's answer with these parameters, for losses whose derivatives are the answers' distances from
+    /// 0 or from 1.
+    pub(crate) fn curvature(&self, sample: &Sample, parameters: &[f64]) -> f64 {
+        let (coefficients, offsets) = self.unscale(parameters);
+        let Sample { rows, features } = sample;
         let mut margins = vec![0.0; rows.len() * self.sets];
-        multiply(rows.len(), x.columns(), self.sets, &features, &coefficients, &mut margins);
+        multiply(rows.len(), self.features(), self.sets, features, &coefficients, &mut margins);
         let (mut sum, mut total) = (0.0, 0.0);
         for (&row, margins) in rows.iter().zip(margins.chunks_exact_mut(self.sets)) {
             margins.iter_mut().zip(&offsets).for_each(|(margin, offset)| *margin += offset);

@@ -63,8 +63,16 @@ pub(crate) struct Lane {
 struct Scratch {
     features: Vec<f64>,
     margins: Vec<f64>,
-    single_margins: Vec<f32>,
-    single_gradient: Vec<f32>,
+    single: Products<f32>,
+    double: Products<f64>,
+}
+
+/// Margins `[rows, columns]` and a gradient `[d, columns]`. They are column major where the rows, or features, that a product
+/// runs over lie side by side: registers then hold many of these, and not few columns.
+#[derive(Default)]
+struct Products<T> {
+    margins: Vec<T>,
+    gradient: Vec<T>,
 }
 
 impl<'a> Sweep<'a> {
@@ -107,12 +115,30 @@ impl<'a> Sweep<'a> {
         };
         let share = lanes.len().div_ceil(scratch.len());
         let work = |lanes: &mut [Lane], scratch: &mut Scratch| {
+            let Scratch { features: wide, margins, single: singles, double } = scratch;
             for lane in lanes {
-                match &single {
-                    None => lane.run(x, *columns, coefficients, scratch, &loss),
-                    Some((features, coefficients)) => {
-                        lane.run_single(x, features, *columns, coefficients, scratch, &loss);
+                lane.clear();
+                for rows in blocks(lane.rows.clone(), x.columns()) {
+                    let shape = (rows.len(), x.columns(), *columns);
+                    margins.clear();
+                    match &single {
+                        None => {
+                            let block = x.block(rows.clone(), wide);
+                            double.multiply(shape, (block, x.columns(), 1), coefficients, margins);
+                            loss(rows, margins, &mut lane.losses);
+                            double.add_gradient(shape, block, margins, &mut lane.gradient);
+                        }
+                        Some((features, coefficients)) => {
+                            let block = &features[rows.start * x.columns()..rows.end * x.columns()];
+                            let transposed =
+                                x.transposed().map(|transposed| (&transposed[rows.start..], 1, x.rows()));
+                            let own = transposed.unwrap_or((block, x.columns(), 1));
+                            singles.multiply(shape, own, coefficients, margins);
+                            loss(rows, margins, &mut lane.losses);
+                            singles.add_gradient(shape, block, margins, &mut lane.gradient);
+                        }
                     }
+                    lane.add_residuals(margins);
                 }
             }
         };
@@ -133,71 +159,52 @@ impl<'a> Sweep<'a> {
     }
 }
 
+impl<T: Float> Products<T> {
+    /// The margins `[rows, columns]`, row major, of rows with these strides.
+    fn multiply(
+        &mut self,
+        shape: (usize, usize, usize),
+        features: (&[T], usize, usize),
+        coefficients: &[T],
+        margins: &mut Vec<f64>,
+    ) {
+        let (rows, _, columns) = shape;
+        self.margins.resize(rows * columns, T::ZERO);
+        let coefficients = (coefficients, columns, 1);
+        let (_, row_stride, _) = features;
+        if row_stride == 1 {
+            product(shape, features, coefficients, (&mut self.margins, 1, rows), false);
+            for row in 0..rows {
+                margins.extend(self.margins[row..].iter().step_by(rows).map(|margin| margin.wide()));
+            }
+        } else {
+            product(shape, features, coefficients, (&mut self.margins, columns, 1), false);
+            margins.extend(self.margins.iter().map(|margin| margin.wide()));
+        }
+    }
+
+    /// Adds the gradient `[d, columns]`, row major, by these derivatives of the margins.
+    fn add_gradient(
+        &mut self,
+        (rows, d, columns): (usize, usize, usize),
+        features: &[T],
+        derivatives: &[f64],
+        gradient: &mut [f64],
+    ) {
+        self.gradient.resize(d * columns, T::ZERO);
+        for (own, derivative) in self.margins.iter_mut().zip(derivatives) {
+            *own = T::narrow(*derivative);
+        }
+        let derivatives = (&*self.margins, columns, 1);
+        product((d, rows, columns), (features, 1, d), derivatives, (&mut self.gradient, 1, d), false);
+        for (feature, sums) in gradient.chunks_exact_mut(columns).enumerate() {
+            let own = self.gradient[feature..].iter().step_by(d);
+            sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own.wide());
+        }
+    }
+}
+
 impl Lane {
-    fn run(
-        &mut self,
-        x: &Matrix<'_>,
-        columns: usize,
-        coefficients: &[f64],
-        scratch: &mut Scratch,
-        loss: &impl Fn(Range<usize>, &mut [f64], &mut [f64]),
-    ) {
-        self.clear();
-        let step = block_rows(x.columns());
-        for start in self.rows.clone().step_by(step) {
-            let rows = start..self.rows.end.min(start + step);
-            let block = x.block(rows.clone(), &mut scratch.features);
-            scratch.margins.resize(rows.len() * columns, 0.0);
-            let margins = &mut scratch.margins[..rows.len() * columns];
-            multiply(rows.len(), x.columns(), columns, block, coefficients, margins);
-            loss(rows.clone(), margins, &mut self.losses);
-            add_transposed_product(rows.len(), x.columns(), columns, block, margins, &mut self.gradient);
-            self.add_residuals(margins);
-        }
-    }
-
-    /// [`run`](Self::run) in single precision, but for the loss and for sums over blocks.
-    fn run_single(
-        &mut self,
-        x: &Matrix<'_>,
-        features: &[f32],
-        columns: usize,
-        coefficients: &[f32],
-        scratch: &mut Scratch,
-        loss: &impl Fn(Range<usize>, &mut [f64], &mut [f64]),
-    ) {
-        self.clear();
-        let d = x.columns();
-        let Scratch { margins, single_margins, single_gradient, .. } = scratch;
-        single_gradient.resize(d * columns, 0.0);
-        let step = block_rows(d);
-        for start in self.rows.clone().step_by(step) {
-            let rows = start..self.rows.end.min(start + step);
-            let block = &features[rows.start * d..rows.end * d];
-            let shape = (rows.len(), d, columns);
-            single_margins.resize(rows.len() * columns, 0.0);
-            // Registers hold rows or features, of which there are many, not columns: so results are column major.
-            let transposed = x.transposed().map(|transposed| (&transposed[rows.start..], 1, x.rows()));
-            let own = transposed.unwrap_or((block, d, 1));
-            product(shape, own, (coefficients, columns, 1), (single_margins, 1, rows.len()), false);
-            margins.clear();
-            for row in 0..rows.len() {
-                margins
-                    .extend((0..columns).map(|column| f64::from(single_margins[column * rows.len() + row])));
-            }
-            loss(rows.clone(), margins, &mut self.losses);
-            self.add_residuals(margins);
-            single_margins.iter_mut().zip(&*margins).for_each(|(single, margin)| *single = *margin as f32);
-            let shape = (d, rows.len(), columns);
-            product(shape, (block, 1, d), (single_margins, columns, 1), (single_gradient, 1, d), false);
-            for (feature, sums) in self.gradient.chunks_exact_mut(columns).enumerate() {
-                for (column, sum) in sums.iter_mut().enumerate() {
-                    *sum += f64::from(single_gradient[column * d + feature]);
-                }
-            }
-        }
-    }
-
     fn clear(&mut self) {
         self.losses.fill(0.0);
         self.gradient.fill(0.0);
@@ -215,6 +222,12 @@ impl Lane {
         self.gradient.iter_mut().zip(&other.gradient).for_each(|(sum, v)| *sum += v);
         self.residuals.iter_mut().zip(&other.residuals).for_each(|(sum, v)| *sum += v);
     }
+}
+
+/// The blocks of some rows of a matrix of `columns` columns.
+fn blocks(rows: Range<usize>, columns: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = block_rows(columns);
+    rows.clone().step_by(step).map(move |start| start..rows.end.min(start + step))
 }
 
 /// Rows per block for a matrix of `columns` columns.
@@ -257,16 +270,34 @@ pub(crate) fn add_transposed_product(
 trait Float: Copy + 'static {
     const ZERO: Self;
     const ONE: Self;
+    fn wide(self) -> f64;
+    fn narrow(value: f64) -> Self;
 }
 
 impl Float for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    fn wide(self) -> f64 {
+        self.into()
+    }
+
+    fn narrow(value: f64) -> Self {
+        value as Self
+    }
 }
 
 impl Float for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    fn wide(self) -> f64 {
+        self
+    }
+
+    fn narrow(value: f64) -> Self {
+        value
+    }
 }
 
 fn narrow(values: &[f64]) -> Vec<f32> {
