@@ -16,7 +16,8 @@ __all__ = ["FeatureCache", "Ledger", "set_feature_cache"]
 
 class FeatureCache:
     """Features on disk, by the image's content, the weights, the layer and the preprocessing: what is there is never
-    out of date. Several processes may use it at once; over its limit, what was not used for the longest time goes.
+    out of date. Several processes may use it at once; over its limit, what was not used for the longest time goes
+    (uses count from when it is half full).
 
     >>> import emberline, tempfile
     >>> cache = emberline.FeatureCache(tempfile.mkdtemp())

@@ -233,10 +233,8 @@ struct Solution {
     /// The logarithm of `regParam`.
     strength: f64,
     parameters: Vec<f64>,
-    /// How the parameters change with the strength, and how that does: divided differences of the solutions before, and the
-    /// strengths of these.
+    /// How the parameters change with the strength since the solution before, and the strength of that.
     slope: Option<(Vec<f64>, f64)>,
-    bend: Option<Vec<f64>>,
     lessons: Vec<Lesson>,
 }
 
@@ -250,7 +248,6 @@ impl Solution {
             strength: problem.options.reg_param.ln(),
             parameters,
             slope: None,
-            bend: None,
             lessons,
         }
     }
@@ -287,10 +284,6 @@ impl Solutions {
         let step = known.strength - before;
         let by = step * ((own.strength - known.strength) / step).clamp(0.0, 2.0);
         start.iter_mut().zip(slope).for_each(|(value, slope)| *value += by * slope);
-        if let Some(bend) = &known.bend {
-            let by = by * (by + step);
-            start.iter_mut().zip(bend).for_each(|(value, bend)| *value += by * bend);
-        }
         Some((start, &known.lessons))
     }
 
@@ -302,18 +295,11 @@ impl Solutions {
         let (before, mut latest) =
             if known.strength < solution.strength { (solution, known) } else { (known, solution) };
         if latest.continues(&before) {
-            latest.slope = Some((
-                divided(&latest.parameters, &before.parameters, latest.strength - before.strength),
-                before.strength,
-            ));
-            if let (Some((slope, _)), Some((earlier, first))) = (&latest.slope, &before.slope) {
-                latest.bend = Some(divided(slope, earlier, latest.strength - first));
-            }
+            let step = latest.strength - before.strength;
+            let change =
+                latest.parameters.iter().zip(&before.parameters).map(|(now, then)| (now - then) / step);
+            latest.slope = Some((change.collect(), before.strength));
         }
         self.0.push(latest);
     }
-}
-
-fn divided(a: &[f64], b: &[f64], by: f64) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| (a - b) / by).collect()
 }

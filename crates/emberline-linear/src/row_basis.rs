@@ -37,7 +37,7 @@ const LEAST_VARIANCE: f64 = 1e-11;
 /// A basis takes about as much as this many passes over the rows with a column of coefficients, for each `n + d` of its rows and
 /// features; and it saves each column tens of passes.
 const SAVED_PER_COLUMN: usize = 100;
-/// One penalty at a time: the next starts on the parabola through the three before, and knows the curvature of the last.
+/// One penalty at a time: the next starts on the line through the two before, and knows the curvature of the last.
 const GROUPING: Grouping = Grouping { columns: 1, similar: 1.0 };
 
 /// Problems with the same rows and features, which share a basis.

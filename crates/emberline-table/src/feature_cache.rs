@@ -14,6 +14,9 @@ use crate::error::{Result, TableError};
 const READERS_MAX: u32 = 1_024;
 /// Room in the file beyond the limit on its content: pages that a transaction rewrites, and the trees' inner pages.
 const ROOM: f64 = 1.5;
+/// How full the cache is from which on it notes what is used: until then nothing has to go for a long time, and a note costs as
+/// much as adding the entry did.
+const NOTED_SHARE: f64 = 0.5;
 /// What is left of the limit when entries have to go, so that not every write makes some go.
 const KEPT_SHARE: f64 = 0.9;
 
@@ -30,7 +33,8 @@ const BYTES: &[u8] = b"bytes";
 /// it ever gets old; images, weights and settings that change have other keys.
 ///
 /// It lies in a folder, in an [LMDB](http://www.lmdb.tech/doc/) environment: several processes may use it at once, and
-/// one that is killed leaves it whole. When it grows over its limit, what has not been used for the longest time goes.
+/// one that is killed leaves it whole. When it grows over its limit, what has not been used for the longest time goes; uses count
+/// from when it is half full.
 ///
 /// ```
 /// use emberline_table::{Digest, FeatureCache};
@@ -121,7 +125,7 @@ impl FeatureCache {
         })
     }
 
-    /// The vectors of these images, `None` for those that are not known. Those that are count as used.
+    /// The vectors of these images, `None` for those that are not known. Those that are count as used, once the cache is half full.
     ///
     /// # Errors
     /// When the file can't be read or written.
@@ -141,12 +145,15 @@ impl FeatureCache {
     ) -> Result<Vec<Option<Vec<f32>>>> {
         let failed = |e: heed::Error| failed(&self.dir, e);
         let txn = self.env.read_txn().map_err(failed)?;
+        let bytes = number(self.meta.get(&txn, BYTES).map_err(failed)?);
+        let is_noted = bytes as f64 > self.bytes_max as f64 * NOTED_SHARE;
         let mut found = Vec::with_capacity(images.len());
         for image in images {
             let key = key(network, image);
             let value = self.vectors.get(&txn, &key).map_err(failed)?;
             let parts = value.and_then(|value| value.split_at_checked(8));
-            if let Some((epoch, _)) = parts.filter(|(epoch, _)| number(Some(epoch)) < self.epoch) {
+            let unnoted = parts.filter(|(epoch, _)| is_noted && number(Some(epoch)) < self.epoch);
+            if let Some((epoch, _)) = unnoted {
                 stale.push(Stale { key, epoch: number(Some(epoch)) });
             }
             found.push(parts.map(|(_, numbers)| floats(numbers)));

@@ -1,6 +1,7 @@
 //! Tests of image tables, functions and SQL against real files.
 
 mod evaluate;
+mod feature_cache;
 mod functions;
 mod new_folder;
 mod pictures;
