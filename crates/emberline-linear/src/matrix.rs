@@ -20,6 +20,8 @@ pub struct Matrix<'a> {
     columns: usize,
     /// The same values, column major, where somebody has made them.
     transposed: Option<&'a [f32]>,
+    /// The column from which on the values are a lower triangle, if they are: row `i` has its last one in column `triangle + i`.
+    triangle: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,7 @@ impl<'a> Matrix<'a> {
             columns,
             values: Values::F32(values),
             transposed: None,
+            triangle: None,
         })
     }
 
@@ -52,22 +55,50 @@ impl<'a> Matrix<'a> {
             columns,
             values: Values::F64(values),
             transposed: None,
+            triangle: None,
         })
     }
 
     /// The same as [`from_f32`](Self::from_f32) for values that are known to split.
     pub(crate) fn of_f32(values: &'a [f32], columns: usize) -> Self {
-        Self { rows: values.len() / columns, columns, values: Values::F32(values), transposed: None }
+        Self {
+            rows: values.len() / columns,
+            columns,
+            values: Values::F32(values),
+            transposed: None,
+            triangle: None,
+        }
     }
 
     /// The same as [`from_f64`](Self::from_f64) for values that are known to split.
     pub(crate) fn of_f64(values: &'a [f64], columns: usize) -> Self {
-        Self { rows: values.len() / columns, columns, values: Values::F64(values), transposed: None }
+        Self {
+            rows: values.len() / columns,
+            columns,
+            values: Values::F64(values),
+            transposed: None,
+            triangle: None,
+        }
     }
 
     /// The same matrix with its values column major, too, which make products with few columns faster.
     pub(crate) fn with_transposed(self, transposed: &'a [f32]) -> Self {
         Self { transposed: Some(transposed), ..self }
+    }
+
+    /// The same matrix, of which it is known whether, and from which column on, it is a lower triangle.
+    pub(crate) fn with_triangle(self, from: Option<usize>) -> Self {
+        Self { triangle: from, ..self }
+    }
+
+    /// Whether the right part of the matrix is a triangle.
+    pub(crate) fn has_triangle(&self) -> bool {
+        self.triangle.is_some()
+    }
+
+    /// How many columns these rows have: what is right of them is 0.
+    pub(crate) fn columns_of(&self, rows: &Range<usize>) -> usize {
+        self.triangle.map_or(self.columns, |triangle| self.columns.min(triangle + rows.end))
     }
 
     /// Number of rows.

@@ -6,7 +6,8 @@
 //!
 //! F has two parts. The leading ones are directions in which the rows differ the most, `F₁ = K·V·S^-½`, found by an iteration of a
 //! subspace that some columns of K span (Halko, Martinsson and Tropp, *Finding Structure with Randomness*, 2011, section 4.5, with
-//! columns for the random ones). The others are a Cholesky factor of what is left, `K - F₁·F₁ᵀ = L·Lᵀ`. Since `F₁ᵀ·F₁` is about S, and
+//! columns for the random ones). The others are a Cholesky factor of what is left, `K - F₁·F₁ᵀ = L·Lᵀ`, a triangle, which halves
+//! the passes over it. Since `F₁ᵀ·F₁` is about S, and
 //! what is left is small, the Hessian of a logistic loss is nearly diagonal, `α·S + λ·I` (see
 //! [`Products`](super::preconditioner::Products)), for every penalty.
 
@@ -192,11 +193,11 @@ impl RowBasis {
         let moments = Moments { mean: vec![0.0; dimensions], deviation: vec![1.0; dimensions] };
         let problems: Vec<_> = family.iter().map(|problem| self.in_basis(problem, &moments)).collect();
         let problems: Vec<_> = problems.iter().collect();
+        let triangle = self.rest.as_ref().map(|_| self.leading.variances.len());
+        let single = Matrix::of_f32(&self.single_features, dimensions).with_triangle(triangle);
         let features = Features {
-            double: Matrix::of_f64(&self.features, dimensions),
-            single: Some(
-                Matrix::of_f32(&self.single_features, dimensions).with_transposed(&self.transposed_features),
-            ),
+            double: Matrix::of_f64(&self.features, dimensions).with_triangle(triangle),
+            single: Some(single.with_transposed(&self.transposed_features)),
         };
         let sample = problems[0].objective.sample(&features.double);
         let mut minima = solve(

@@ -12,6 +12,8 @@ use super::Matrix;
 /// Rows per block. Measured on `[5000, 1280]`: 64 to 512 rows are within noise of each other for few columns, and 256 or
 /// more are faster for hundreds of columns.
 const BLOCK_ROWS_MAX: usize = 256;
+/// The same where the matrix is a triangle: of smaller blocks, less is 0.
+const TRIANGLE_BLOCK_ROWS_MAX: usize = 128;
 /// Smallest block, for very wide matrices.
 const BLOCK_ROWS_MIN: usize = 16;
 /// Values that a block aims not to exceed: 4 MiB in double precision.
@@ -84,9 +86,9 @@ impl<'a> Sweep<'a> {
         threads: usize,
         precision: Precision,
     ) -> Self {
-        let blocks = x.rows().div_ceil(block_rows(x.columns()));
+        let blocks = x.rows().div_ceil(block_rows(&x));
         let count = blocks.clamp(1, LANES_MAX);
-        let edge = |lane: usize| (lane * blocks / count * block_rows(x.columns())).min(x.rows());
+        let edge = |lane: usize| (lane * blocks / count * block_rows(&x)).min(x.rows());
         let lanes = (0..count)
             .map(|lane| Lane {
                 rows: edge(lane)..edge(lane + 1),
@@ -118,15 +120,15 @@ impl<'a> Sweep<'a> {
             let Scratch { features: wide, margins, single: singles, double } = scratch;
             for lane in lanes {
                 lane.clear();
-                for rows in blocks(lane.rows.clone(), x.columns()) {
-                    let shape = (rows.len(), x.columns(), *columns);
+                for rows in blocks(x, lane.rows.clone()) {
+                    let shape = (rows.len(), x.columns_of(&rows), *columns);
                     margins.clear();
                     match &single {
                         None => {
                             let block = x.block(rows.clone(), wide);
                             double.multiply(shape, (block, x.columns(), 1), coefficients, margins);
                             loss(rows, margins, &mut lane.losses);
-                            double.add_gradient(shape, block, margins, &mut lane.gradient);
+                            double.add_gradient(shape, (block, 1, x.columns()), margins, &mut lane.gradient);
                         }
                         Some((features, coefficients)) => {
                             let block = &features[rows.start * x.columns()..rows.end * x.columns()];
@@ -135,7 +137,7 @@ impl<'a> Sweep<'a> {
                             let own = transposed.unwrap_or((block, x.columns(), 1));
                             singles.multiply(shape, own, coefficients, margins);
                             loss(rows, margins, &mut lane.losses);
-                            singles.add_gradient(shape, block, margins, &mut lane.gradient);
+                            singles.add_gradient(shape, (block, 1, x.columns()), margins, &mut lane.gradient);
                         }
                     }
                     lane.add_residuals(margins);
@@ -187,7 +189,7 @@ impl<T: Float> Products<T> {
     fn add_gradient(
         &mut self,
         (rows, d, columns): (usize, usize, usize),
-        features: &[T],
+        transposed_features: (&[T], usize, usize),
         derivatives: &[f64],
         gradient: &mut [f64],
     ) {
@@ -196,8 +198,8 @@ impl<T: Float> Products<T> {
             *own = T::narrow(*derivative);
         }
         let derivatives = (&*self.margins, columns, 1);
-        product((d, rows, columns), (features, 1, d), derivatives, (&mut self.gradient, 1, d), false);
-        for (feature, sums) in gradient.chunks_exact_mut(columns).enumerate() {
+        product((d, rows, columns), transposed_features, derivatives, (&mut self.gradient, 1, d), false);
+        for (feature, sums) in gradient.chunks_exact_mut(columns).take(d).enumerate() {
             let own = self.gradient[feature..].iter().step_by(d);
             sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own.wide());
         }
@@ -224,15 +226,16 @@ impl Lane {
     }
 }
 
-/// The blocks of some rows of a matrix of `columns` columns.
-fn blocks(rows: Range<usize>, columns: usize) -> impl Iterator<Item = Range<usize>> {
-    let step = block_rows(columns);
+/// The blocks of some rows of a matrix.
+fn blocks(x: &Matrix<'_>, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let step = block_rows(x);
     rows.clone().step_by(step).map(move |start| start..rows.end.min(start + step))
 }
 
-/// Rows per block for a matrix of `columns` columns.
-fn block_rows(columns: usize) -> usize {
-    (BLOCK_VALUES / columns.max(1)).clamp(BLOCK_ROWS_MIN, BLOCK_ROWS_MAX)
+/// Rows per block of a matrix.
+fn block_rows(x: &Matrix<'_>) -> usize {
+    let most = if x.has_triangle() { TRIANGLE_BLOCK_ROWS_MAX } else { BLOCK_ROWS_MAX };
+    (BLOCK_VALUES / x.columns().max(1)).clamp(BLOCK_ROWS_MIN, most)
 }
 
 /// `out[rows, columns] = a[rows, inner] · b[inner, columns]`, all row major.
