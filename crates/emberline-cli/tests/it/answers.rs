@@ -167,6 +167,24 @@ fn features_are_a_parquet_file() -> Result<()> {
 }
 
 #[test]
+fn processes_share_what_they_keep() -> Result<()> {
+    let place = Workplace::with_pictures(4)?;
+    let args = |out| ["featurize", "photos", "--model", MODEL, "--out", out];
+    let outs = ["a.parquet", "b.parquet", "c.parquet"];
+    let started = outs.map(|out| place.spawn(&args(out)));
+    for child in started {
+        let status = child?.wait()?;
+        ensure!(status.success(), "{status}");
+    }
+    ensure!(place.json(&["cache", "stats"])?["entries"] == 12);
+    let of = |out: &str| place.succeed(&["sql", "SELECT * FROM f", "--table", &format!("f={out}"), "--json"]);
+    let [a, b, c] = outs.map(of);
+    let (a, b, c) = (a?.json_lines()?, b?.json_lines()?, c?.json_lines()?);
+    ensure!(a.len() == 12 && a == b && a == c);
+    Ok(())
+}
+
+#[test]
 fn an_intermediate_layer_gives_features_too() -> Result<()> {
     let place = Workplace::with_pictures(1)?;
     let layer = ["--layer", "block3b_add", "--pooling", "max", "--glob", "red*"];

@@ -10,12 +10,12 @@ use emberline_net::{
     Activation, Conv, Dense, GlobalPooling, ImageLayout, Layer, Network, NetworkBuilder, OnnxOptions,
     PortInfo, PrepareOptions, Prepared, Runtime, Tensor, TensorView, TractRuntime,
 };
-use emberline_table::arrow::array::{ArrayRef, AsArray, StringArray};
+use emberline_table::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
 use emberline_table::arrow::compute::concat_batches;
 use emberline_table::functions::{Class, DecodePredictions, NetworkFunction, PipelineFunction};
 use emberline_table::{Blob, ColumnFunction, FeatureCache, ImageTable, ReadOptions, Session, Step, evaluate};
 
-use crate::pictures::folder;
+use crate::pictures::{folder, png};
 
 /// Pictures in the folder that can be read.
 const READABLE: usize = 4;
@@ -237,6 +237,55 @@ async fn what_the_cache_knows_does_not_run() -> Result<()> {
     assert_eq!(both[..2], late[..]);
     assert_eq!(answers(&[cached("late")?, cached("early")?]).await?, both);
     assert_eq!(runs(), 2 * READABLE);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_changes_an_answer_is_not_looked_up() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let cache = Arc::new(FeatureCache::open(dir.path(), 1 << 20)?);
+    let settings = |layer: &str, seed, preprocessing| (layer.to_owned(), seed, preprocessing);
+    let changed = [
+        ("nothing kept yet", settings("late", 0, preprocessing())),
+        ("weights", settings("late", 1, preprocessing())),
+        ("layer", settings("early", 0, preprocessing())),
+        ("resizing", settings("late", 0, Preprocessing { resize: Resize::Area, ..preprocessing() })),
+        (
+            "order of channels",
+            settings("late", 0, Preprocessing { order: ChannelOrder::Bgr, ..preprocessing() }),
+        ),
+        ("mean", settings("late", 0, Preprocessing { mean: [127.0, 126.0, 127.0], ..preprocessing() })),
+        ("deviation", settings("late", 0, Preprocessing { std: [128.0, 128.0, 129.0], ..preprocessing() })),
+    ];
+    // Twice: what was kept for one setting is there while others are looked up.
+    for known in [false, true] {
+        for (what, (layer, seed, preprocessing)) in &changed {
+            let runtime = Arc::new(Counted::default());
+            let made = || function(&network(*seed)?.cut(layer)?, preprocessing.clone(), &runtime);
+            let found = answers(&[Arc::new(made()?.with_cache(cache.clone()))]).await?;
+            let runs = runtime.runs.load(Ordering::Relaxed);
+            assert_eq!(runs, if known { 0 } else { READABLE }, "{what}, known: {known}");
+            assert_eq!(found, answers(&[Arc::new(made()?)]).await?, "{what}, known: {known}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn new_images_alone_run() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let cache = Arc::new(FeatureCache::open(dir.path(), 1 << 20)?);
+    let images = (0..60).map(|i| png(3, 3, [i, 0, 255 - i])).collect::<Result<Vec<_>>>()?;
+    let runs_of = |images: &[Vec<u8>]| -> Result<usize> {
+        let runtime = Arc::new(Counted::default());
+        let function = function(&network(0)?, preprocessing(), &runtime)?.with_cache(cache.clone());
+        let input: ArrayRef = Arc::new(BinaryArray::from_iter_values(images));
+        assert_eq!(function.evaluate(&[input])?.values.null_count(), 0);
+        Ok(runtime.runs.load(Ordering::Relaxed))
+    };
+    assert_eq!(runs_of(&images[..50])?, 50);
+    assert_eq!(runs_of(&images)?, 10);
+    assert_eq!(runs_of(&images)?, 0);
     Ok(())
 }
 
