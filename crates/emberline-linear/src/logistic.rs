@@ -97,7 +97,7 @@ pub fn fit_logistic(
 pub struct LogisticProblem {
     /// What is of logistic regression alone.
     pub logistic: LogisticOptions,
-    /// The rest; `threads` of the first problem holds for all.
+    /// The rest; `threads` and `memory_max` of the first problem hold for all.
     pub options: LinearOptions,
     /// Which weights of the rows are its own: a place in `parts`. A row of weight 0 takes no part in it.
     pub part: usize,
@@ -110,6 +110,10 @@ const GROUPING: Grouping = Grouping { columns: 64, similar: 0.3 };
 /// Features of the matrix for each column of coefficients from which on a preconditioner pays: it saves about two thirds of the
 /// passes, each of which costs `2·N·d` multiplications for each column, and costs `N·d²` itself.
 const FEATURES_PER_COLUMN: usize = 32;
+
+/// Bytes that a feature's coefficient takes while it is found: in the steps and changes that a minimizer keeps, and in sums of
+/// several threads.
+const BYTES_PER_COEFFICIENT: usize = 400;
 
 /// Fits several problems over one matrix at once: one pass over the rows serves all that have not converged.
 ///
@@ -147,7 +151,8 @@ pub fn fit_logistic_many(
         return Err(error.clone());
     }
     x.check_finite()?;
-    let threads = problems.first().map_or(1, |problem| problem.options.threads);
+    let LinearOptions { threads, memory_max, .. } =
+        problems.first().map_or_else(LinearOptions::default, |problem| problem.options.clone());
     let parts = share(examples, threads, |examples| {
         let examples = examples?;
         let moments = Moments::new(x, &examples.weights);
@@ -164,10 +169,10 @@ pub fn fit_logistic_many(
         fits.push(fit);
         begun.extend(problem);
     }
-    let (by_rows, mut by_columns) = row_basis::split(x.columns(), &begun);
-    let (mut minima, unsolved) = row_basis::solve_families(x, &by_rows, threads);
+    let (by_rows, mut by_columns) = row_basis::split(x.columns(), &begun, memory_max);
+    let (mut minima, unsolved) = row_basis::solve_families(x, &by_rows, threads, memory_max);
     by_columns.extend(unsolved);
-    minima.extend(solve_by_columns(x, &by_columns, threads));
+    minima.extend(solve_by_columns(x, &by_columns, threads, memory_max));
     for (index, minimum) in minima {
         let Some(begun) = begun.iter().find(|begun| begun.index == index) else { continue };
         let classes = parts[begun.part].as_ref().map_or(0, |(examples, _)| examples.histogram.len());
@@ -232,8 +237,10 @@ fn solve_by_columns<L: Loss>(
     x: &Matrix<'_>,
     problems: &[&Problem<'_, L>],
     threads: usize,
+    memory_max: usize,
 ) -> Vec<(usize, Minimum)> {
-    let products = products_if_worthwhile(x, problems, threads);
+    let products = products_if_worthwhile(x, problems, threads, memory_max);
+    let columns = GROUPING.columns.min(memory_max / (x.columns() * BYTES_PER_COEFFICIENT).max(1));
     let mut of_group: Option<(usize, Option<Arc<Preconditioner>>)> = None;
     let coordinates = |strongest: &Problem<'_, L>, problem: &Problem<'_, L>, start: &[f64]| {
         let products = products.as_ref().filter(|_| strongest.is_ridge())?;
@@ -250,7 +257,7 @@ fn solve_by_columns<L: Loss>(
         Some(Coordinates::new(preconditioner, factors, problem.objective.sets))
     };
     let single = x.single().is_some().then_some(*x);
-    solve(Features { double: *x, single }, problems, coordinates, &GROUPING, threads)
+    solve(Features { double: *x, single }, problems, coordinates, &Grouping { columns, ..GROUPING }, threads)
 }
 
 /// The products of the features, where there are problems enough to gain from them.
@@ -258,6 +265,7 @@ fn products_if_worthwhile<L>(
     x: &Matrix<'_>,
     problems: &[&Problem<'_, L>],
     threads: usize,
+    memory_max: usize,
 ) -> Option<Products> {
     let standardization = problems.iter().find(|problem| problem.is_ridge())?.options.standardization;
     let alike = problems
@@ -265,8 +273,12 @@ fn products_if_worthwhile<L>(
         .filter(|problem| problem.is_ridge() && problem.options.standardization == standardization);
     let columns: usize = alike.map(|problem| problem.objective.sets).sum();
     // Changing coordinates takes `d²` multiplications for each column and pass.
-    let is_worthwhile =
-        problems.len() > 1 && columns >= x.columns() / FEATURES_PER_COLUMN && x.rows() >= x.columns() / 2;
+    // The products, and a factor of them.
+    let fits = 2 * size_of::<f64>() * x.columns().pow(2) <= memory_max;
+    let is_worthwhile = fits
+        && problems.len() > 1
+        && columns >= x.columns() / FEATURES_PER_COLUMN
+        && x.rows() >= x.columns() / 2;
     is_worthwhile.then(|| Products::new(x, standardization, threads))
 }
 

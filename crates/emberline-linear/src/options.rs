@@ -19,6 +19,9 @@ pub struct LinearOptions {
     pub standardization: bool,
     /// Most threads; does not change the result.
     pub threads: usize,
+    /// Most bytes that solving takes beside features and results, if that is at all possible: less is solved at a time. A small
+    /// number changes the result within `tol`.
+    pub memory_max: usize,
 }
 
 impl Default for LinearOptions {
@@ -31,6 +34,7 @@ impl Default for LinearOptions {
             fit_intercept: true,
             standardization: true,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_max: 1 << 30,
         }
     }
 }

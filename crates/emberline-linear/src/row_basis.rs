@@ -48,6 +48,7 @@ pub(crate) type Family<'p, 'a, L> = Vec<&'p Problem<'a, L>>;
 pub(crate) fn split<'p, 'a, L: Loss>(
     columns: usize,
     problems: &'p [Problem<'a, L>],
+    memory_max: usize,
 ) -> (Vec<Family<'p, 'a, L>>, Vec<&'p Problem<'a, L>>) {
     let mut families: Vec<Family<'p, 'a, L>> = Vec::new();
     let mut others = Vec::new();
@@ -68,10 +69,20 @@ pub(crate) fn split<'p, 'a, L: Loss>(
         let rows = family[0].objective.rows().count();
         let sets: usize = family.iter().map(|problem| problem.objective.sets).sum();
         sets * SAVED_PER_COLUMN * columns >= rows * (rows + columns)
+            && bytes_of(family, columns) <= memory_max
     };
     let worthwhile = families.extract_if(.., is_worthwhile).collect();
     others.extend(families.into_iter().flatten());
     (worthwhile, others)
+}
+
+/// What a family takes while it is solved: the rows' products and factors of them, features in both precisions, and
+/// coefficients.
+fn bytes_of<L: Loss>(family: &Family<'_, '_, L>, columns: usize) -> usize {
+    let rows = family[0].objective.rows().count();
+    let sets: usize = family.iter().map(|problem| problem.objective.sets).sum();
+    let numbers = 4 * rows * (rows + LEADING_MAX) + sets * (2 * rows + columns);
+    numbers * size_of::<f64>()
 }
 
 /// Solves families of problems, and tells where each problem ended. Those whose products overflow are answered as they are.
@@ -79,12 +90,14 @@ pub(crate) fn solve_families<'p, 'a, L: Loss>(
     x: &Matrix<'_>,
     families: &[Family<'p, 'a, L>],
     threads: usize,
+    memory_max: usize,
 ) -> (Vec<(usize, Minimum)>, Vec<&'p Problem<'a, L>>) {
-    let threads = threads.max(1);
-    // A thread for each, as long as there are as many families as threads, and then several for each.
-    let (one_each, rest) = families.split_at(families.len() - families.len() % threads);
+    let largest = families.iter().map(|family| bytes_of(family, x.columns())).max().unwrap_or(0);
+    let at_once = threads.min(memory_max / largest.max(1)).max(1);
+    // As many at once as may be, and then several threads for each that is left over.
+    let (even, rest) = families.split_at(families.len() - families.len() % at_once);
     let (mut minima, mut unsolved) = (Vec::new(), Vec::new());
-    for (families, at_once) in [(one_each, threads), (rest, rest.len())] {
+    for (families, at_once) in [(even, at_once), (rest, rest.len())] {
         let each = threads / at_once.max(1);
         let solved = share(families, at_once, |family| {
             let basis = RowBasis::new(x, &family[0].objective, family[0].options.reg_param, each)?;

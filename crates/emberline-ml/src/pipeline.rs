@@ -163,7 +163,12 @@ impl Estimator for Pipeline {
     }
 
     /// A pipeline of one estimator hands all jobs to it.
-    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, FitResult)> {
+    fn fit_folds<'a>(
+        &'a self,
+        folds: &'a Folds,
+        jobs: Vec<FoldJob>,
+        memory_max: usize,
+    ) -> BoxStream<'a, (usize, FitResult)> {
         let only = |job: &FoldJob| match downcast::<Self>(job.estimator.as_ref())?.stages.as_slice() {
             [PipelineStage::Estimator(stage)] => Some(FoldJob { estimator: stage.clone(), fold: job.fold }),
             _ => None,
@@ -178,7 +183,7 @@ impl Estimator for Pipeline {
             model.params.set_uid(self.params.uid().into());
             Arc::new(model) as Arc<dyn Transformer>
         };
-        stage.fit_folds(folds, inner).map(move |(i, fitted)| (i, fitted.map(whole))).boxed()
+        stage.fit_folds(folds, inner, memory_max).map(move |(i, fitted)| (i, fitted.map(whole))).boxed()
     }
 
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>> {

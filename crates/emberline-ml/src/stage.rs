@@ -122,8 +122,16 @@ pub trait Estimator: Stage {
     fn copy(&self, extra: &ParamMap) -> Result<Arc<dyn Estimator>>;
 
     /// Fits copies of this estimator, each on the rows that train for one fold; gives each job's number and its model
-    /// as they are done. One after the other, unless an estimator can do better.
-    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, FitResult)> {
+    /// as they are done. One after the other, unless an estimator can do better, within `memory_max` bytes beside the rows and
+    /// the models.
+    fn fit_folds<'a>(
+        &'a self,
+        folds: &'a Folds,
+        jobs: Vec<FoldJob>,
+        memory_max: usize,
+    ) -> BoxStream<'a, (usize, FitResult)> {
+        // Each takes what one takes.
+        let _ = memory_max;
         fit_one_by_one(folds, jobs)
     }
 }

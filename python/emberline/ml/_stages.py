@@ -269,6 +269,8 @@ class CrossValidator(Validator):
     - ``halvingFactor``: successive halving: each round keeps one of so many candidates and takes so many times the
       rows, the last one all; if not set, every candidate is measured on all rows, at least 2 (not set by default)
     - ``collectSubModels``: whether the models of every fold and candidate are kept (default: False)
+    - ``maxMemoryInMB``: MiB that candidates fitted together may take beside the features and the models, if that is
+      at all possible: less is fitted at a time, at least 1 (default: 1024)
     - ``parallelism``: taken from MLlib and not needed: what runs at once is chosen by the cores, and does not change
       the answers, at least 1 (default: 1)
     """
@@ -280,6 +282,7 @@ class CrossValidator(Validator):
     seed: Param[int] = Param("undefined", "seed", "random seed", TypeConverters.toInt)
     halvingFactor: Param[int] = Param("undefined", "halvingFactor", "successive halving: each round keeps one of so many candidates and takes so many times the rows, the last one all; if not set, every candidate is measured on all rows, at least 2", TypeConverters.toInt)
     collectSubModels: Param[bool] = Param("undefined", "collectSubModels", "whether the models of every fold and candidate are kept", TypeConverters.toBoolean)
+    maxMemoryInMB: Param[int] = Param("undefined", "maxMemoryInMB", "MiB that candidates fitted together may take beside the features and the models, if that is at all possible: less is fitted at a time, at least 1", TypeConverters.toInt)
     parallelism: Param[int] = Param("undefined", "parallelism", "taken from MLlib and not needed: what runs at once is chosen by the cores, and does not change the answers, at least 1", TypeConverters.toInt)
     _defaults = {
         "numFolds": 3,
@@ -287,6 +290,7 @@ class CrossValidator(Validator):
         "groupCol": "",
         "seed": 0,
         "collectSubModels": False,
+        "maxMemoryInMB": 1024,
         "parallelism": 1,
     }
 
@@ -303,6 +307,7 @@ class CrossValidator(Validator):
         seed: int | None = None,
         halvingFactor: int | None = None,
         collectSubModels: bool | None = None,
+        maxMemoryInMB: int | None = None,
         parallelism: int | None = None,
     ) -> None:
         super().__init__()
@@ -321,6 +326,7 @@ class CrossValidator(Validator):
         seed: int | None = None,
         halvingFactor: int | None = None,
         collectSubModels: bool | None = None,
+        maxMemoryInMB: int | None = None,
         parallelism: int | None = None,
     ) -> Self:
         """Sets what is given."""
@@ -373,6 +379,14 @@ class CrossValidator(Validator):
     def getCollectSubModels(self) -> bool:
         """The value of ``collectSubModels``."""
         return self.getOrDefault("collectSubModels")
+
+    def setMaxMemoryInMB(self, value: int) -> Self:
+        """Sets ``maxMemoryInMB``."""
+        return self._set(maxMemoryInMB=value)
+
+    def getMaxMemoryInMB(self) -> int:
+        """The value of ``maxMemoryInMB``."""
+        return self.getOrDefault("maxMemoryInMB")
 
     def setParallelism(self, value: int) -> Self:
         """Sets ``parallelism``."""
@@ -5437,6 +5451,8 @@ class TrainValidationSplit(Validator):
     - ``halvingFactor``: successive halving: each round keeps one of so many candidates and takes so many times the
       rows, the last one all; if not set, every candidate is measured on all rows, at least 2 (not set by default)
     - ``collectSubModels``: whether the models of every fold and candidate are kept (default: False)
+    - ``maxMemoryInMB``: MiB that candidates fitted together may take beside the features and the models, if that is
+      at all possible: less is fitted at a time, at least 1 (default: 1024)
     - ``parallelism``: taken from MLlib and not needed: what runs at once is chosen by the cores, and does not change
       the answers, at least 1 (default: 1)
     """
@@ -5446,11 +5462,13 @@ class TrainValidationSplit(Validator):
     seed: Param[int] = Param("undefined", "seed", "random seed", TypeConverters.toInt)
     halvingFactor: Param[int] = Param("undefined", "halvingFactor", "successive halving: each round keeps one of so many candidates and takes so many times the rows, the last one all; if not set, every candidate is measured on all rows, at least 2", TypeConverters.toInt)
     collectSubModels: Param[bool] = Param("undefined", "collectSubModels", "whether the models of every fold and candidate are kept", TypeConverters.toBoolean)
+    maxMemoryInMB: Param[int] = Param("undefined", "maxMemoryInMB", "MiB that candidates fitted together may take beside the features and the models, if that is at all possible: less is fitted at a time, at least 1", TypeConverters.toInt)
     parallelism: Param[int] = Param("undefined", "parallelism", "taken from MLlib and not needed: what runs at once is chosen by the cores, and does not change the answers, at least 1", TypeConverters.toInt)
     _defaults = {
         "trainRatio": 0.75,
         "seed": 0,
         "collectSubModels": False,
+        "maxMemoryInMB": 1024,
         "parallelism": 1,
     }
 
@@ -5465,6 +5483,7 @@ class TrainValidationSplit(Validator):
         seed: int | None = None,
         halvingFactor: int | None = None,
         collectSubModels: bool | None = None,
+        maxMemoryInMB: int | None = None,
         parallelism: int | None = None,
     ) -> None:
         super().__init__()
@@ -5481,6 +5500,7 @@ class TrainValidationSplit(Validator):
         seed: int | None = None,
         halvingFactor: int | None = None,
         collectSubModels: bool | None = None,
+        maxMemoryInMB: int | None = None,
         parallelism: int | None = None,
     ) -> Self:
         """Sets what is given."""
@@ -5517,6 +5537,14 @@ class TrainValidationSplit(Validator):
     def getCollectSubModels(self) -> bool:
         """The value of ``collectSubModels``."""
         return self.getOrDefault("collectSubModels")
+
+    def setMaxMemoryInMB(self, value: int) -> Self:
+        """Sets ``maxMemoryInMB``."""
+        return self._set(maxMemoryInMB=value)
+
+    def getMaxMemoryInMB(self) -> int:
+        """The value of ``maxMemoryInMB``."""
+        return self.getOrDefault("maxMemoryInMB")
 
     def setParallelism(self, value: int) -> Self:
         """Sets ``parallelism``."""

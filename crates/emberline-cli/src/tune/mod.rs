@@ -68,6 +68,9 @@ pub(crate) struct TuneArgs {
     /// Chooses other folds; the same seed chooses the same
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// MiB that fits at a time may take beside the features
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    max_memory_in_mb: u32,
     /// Take what earlier commands measured from the ledger instead of measuring it again
     #[arg(long)]
     resume: bool,
@@ -147,6 +150,7 @@ pub(crate) async fn run(args: TuneArgs, common: Common) -> Result<()> {
     let mut validator = CrossValidator::new(Arc::new(pipeline), candidates.clone(), Arc::new(evaluator))
         .num_folds(args.folds.into())
         .seed(args.seed.cast_signed())
+        .max_memory_in_mb(args.max_memory_in_mb as usize)
         .observer(news.observer(session.report()));
     if let Some(column) = &args.group_by {
         validator = validator.group_col(column);

@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt};
 use super::logistic_summary::{LogisticRegressionSummary, LogisticRegressionTrainingSummary};
 use crate::error::{MlError, Result};
 use crate::linear::{
-    Bounds, Decision, Family, LogisticModel, LogisticOptions, LogisticProblem, fit_logistic,
+    Bounds, Decision, Family, LinearOptions, LogisticModel, LogisticOptions, LogisticProblem, fit_logistic,
     fit_logistic_many,
 };
 use crate::linear_predictors::linear_options;
@@ -177,7 +177,12 @@ impl LogisticRegression {
 
     /// Fits all jobs over one matrix at once. The table is read once, and a fold's training rows are a mask. The models
     /// have no summary.
-    async fn fit_together(&self, folds: &Folds, jobs: &[FoldJob]) -> Result<Vec<FitResult>> {
+    async fn fit_together(
+        &self,
+        folds: &Folds,
+        jobs: &[FoldJob],
+        memory_max: usize,
+    ) -> Result<Vec<FitResult>> {
         let estimators: Vec<&Self> = jobs.iter().filter_map(|job| downcast(job.estimator.as_ref())).collect();
         let schema = folds.all()?.schema().as_arrow().clone();
         let labels = label_names(&self.params, &schema)?;
@@ -199,7 +204,7 @@ impl LogisticRegression {
             let problem = || {
                 estimator.transform_schema(&schema)?;
                 let logistic = estimator.problem(labels.as_ref().map(Vec::len))?;
-                let options = linear_options(&estimator.params)?;
+                let options = LinearOptions { memory_max, ..linear_options(&estimator.params)? };
                 Ok(LogisticProblem { logistic, options, part: job.fold })
             };
             let problem: Result<LogisticProblem> = problem();
@@ -288,12 +293,17 @@ impl Estimator for LogisticRegression {
         fitted(self.fit_model(table))
     }
 
-    fn fit_folds<'a>(&'a self, folds: &'a Folds, jobs: Vec<FoldJob>) -> BoxStream<'a, (usize, FitResult)> {
+    fn fit_folds<'a>(
+        &'a self,
+        folds: &'a Folds,
+        jobs: Vec<FoldJob>,
+        memory_max: usize,
+    ) -> BoxStream<'a, (usize, FitResult)> {
         if !self.go_together(&jobs) {
             return fit_one_by_one(folds, jobs);
         }
         let all = async move {
-            let fitted = match self.fit_together(folds, &jobs).await {
+            let fitted = match self.fit_together(folds, &jobs, memory_max).await {
                 Ok(fitted) => fitted,
                 // What is wrong with the table is every job's error.
                 Err(error) => {

@@ -61,6 +61,14 @@ pub(crate) const PARALLELISM: ParamSpec = ParamSpec::new(
 )
 .default(D::Int(1))
 .constraint(Constraint::AtLeast(1.0));
+pub(crate) const MAX_MEMORY: ParamSpec = ParamSpec::new(
+    "maxMemoryInMB",
+    Int,
+    "MiB that candidates fitted together may take beside the features and the models, if that is at all possible: less is \
+fitted at a time",
+)
+.default(D::Int(1024))
+.constraint(Constraint::AtLeast(1.0));
 pub(crate) const COLLECT_SUB_MODELS: ParamSpec =
     ParamSpec::new("collectSubModels", Bool, "whether the models of every fold and candidate are kept")
         .default(D::Bool(false));

@@ -34,6 +34,9 @@ pub trait Cluster: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<Result<f64, String>>>>;
 }
 
+/// Bytes that a fit may take: one alone takes little.
+const MEMORY_MAX: usize = 1 << 30;
+
 /// Fits one candidate on the rows that train for a fold, and measures it on those that validate: what a machine of a
 /// [`Cluster`] does.
 ///
@@ -43,7 +46,7 @@ pub async fn measure(table: DataFrame, job: FoldJob, evaluator: &dyn Evaluator) 
     let fold = job.fold;
     let folds = Folds::held_out(table, fold + 1);
     let estimator = Arc::clone(&job.estimator);
-    let mut fits = estimator.fit_folds(&folds, vec![job]);
+    let mut fits = estimator.fit_folds(&folds, vec![job], MEMORY_MAX);
     let Some((_, fitted)) = fits.next().await else {
         return Err(MlError::stage(estimator.params().uid(), "it gave no model"));
     };

@@ -12,7 +12,7 @@ use super::validator::{
     write_models,
 };
 use crate::error::Result;
-use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
+use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, MAX_MEMORY, PARALLELISM, SEED};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{Stage, Transformer, stage_basics};
@@ -66,7 +66,7 @@ pub struct CrossValidator {
 impl CrossValidator {
     /// The table of params.
     pub const PARAMS: &'static [ParamSpec] =
-        &[NUM_FOLDS, FOLD_COL, GROUP_COL, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, PARALLELISM];
+        &[NUM_FOLDS, FOLD_COL, GROUP_COL, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, MAX_MEMORY, PARALLELISM];
 
     fn search(&self) -> Result<Search<'_>> {
         self.params.validate()?;
@@ -115,6 +115,7 @@ setters!(CrossValidator {
     num_folds: usize => "numFolds", fold_col: &str => "foldCol", group_col: &str => "groupCol", seed: i64 => "seed",
     halving_factor: usize => "halvingFactor", collect_sub_models: bool => "collectSubModels",
     parallelism: usize => "parallelism",
+    max_memory_in_mb: usize => "maxMemoryInMB",
 });
 validator!(CrossValidator, "CrossValidator");
 

@@ -105,6 +105,8 @@ pub(super) struct Search<'a> {
     /// Each round keeps one of so many candidates and takes so many times the rows; all of them at once if `None`.
     halving_factor: Option<usize>,
     collect_sub_models: bool,
+    /// Bytes that fits at a time may take.
+    memory_max: usize,
     ledger: Option<&'a Ledger>,
     observer: Option<&'a TuningObserver>,
     cluster: Option<&'a Arc<dyn Cluster>>,
@@ -149,6 +151,7 @@ impl<'a> Search<'a> {
                 .then(|| params.count("halvingFactor"))
                 .transpose()?,
             collect_sub_models,
+            memory_max: params.count("maxMemoryInMB")? << 20,
             ledger: tuned.ledger.as_deref(),
             observer: tuned.observer.as_ref(),
             cluster: tuned.cluster.as_ref(),
@@ -374,7 +377,7 @@ impl<'a> Search<'a> {
             let base = front.rest(self.estimator);
             let held_out = held_out(&view, &jobs).await?;
             let fold_of: Vec<usize> = jobs.iter().map(|job| job.fold).collect();
-            let mut fits = base.fit_folds(&view, jobs);
+            let mut fits = base.fit_folds(&view, jobs, self.memory_max);
             let mut running = VecDeque::new();
             loop {
                 while running.len() < at_once

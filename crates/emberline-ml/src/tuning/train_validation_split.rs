@@ -11,7 +11,7 @@ use super::validator::{
     Tuned, check_lengths, finite, load_models, or_nan, validator, validator_model, write_models,
 };
 use crate::error::Result;
-use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, PARALLELISM, SEED};
+use crate::params::shared::{COLLECT_SUB_MODELS, HALVING_FACTOR, MAX_MEMORY, PARALLELISM, SEED};
 use crate::params::{Constraint, ParamDefault, ParamKind, ParamSpec, Params, setters};
 use crate::persistence::{StageReader, StageWriter};
 use crate::stage::{Stage, Transformer, stage_basics};
@@ -45,7 +45,7 @@ pub struct TrainValidationSplit {
 impl TrainValidationSplit {
     /// The table of params.
     pub const PARAMS: &'static [ParamSpec] =
-        &[TRAIN_RATIO, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, PARALLELISM];
+        &[TRAIN_RATIO, SEED, HALVING_FACTOR, COLLECT_SUB_MODELS, MAX_MEMORY, PARALLELISM];
 
     fn search(&self) -> Result<Search<'_>> {
         self.params.validate()?;
@@ -81,6 +81,7 @@ impl TrainValidationSplit {
 setters!(TrainValidationSplit {
     train_ratio: f64 => "trainRatio", seed: i64 => "seed", halving_factor: usize => "halvingFactor",
     collect_sub_models: bool => "collectSubModels", parallelism: usize => "parallelism",
+    max_memory_in_mb: usize => "maxMemoryInMB",
 });
 validator!(TrainValidationSplit, "TrainValidationSplit");
 

@@ -397,7 +397,7 @@ fn check_few_rows(rows: usize, features: usize) -> Result<()> {
         (Matrix::from_f64(&wide, features)?, true, true),
         (Matrix::from_f64(&wide, features)?, false, true),
     ] {
-        let problems = |threads| -> Vec<LogisticProblem> {
+        let problems = |threads, memory_max| -> Vec<LogisticProblem> {
             let each = |i: usize| {
                 let reg_param = 10_f64.powf(-0.5 * (i / 2) as f64);
                 let options = LinearOptions {
@@ -405,16 +405,25 @@ fn check_few_rows(rows: usize, features: usize) -> Result<()> {
                     fit_intercept,
                     standardization,
                     threads,
+                    memory_max,
                     ..Default::default()
                 };
                 LogisticProblem { logistic: logistic.clone(), options, part: i % 2 }
             };
             (0..12).map(each).collect()
         };
-        let together = fit_logistic_many(&x, &labels, &parts, &problems(1))?;
-        assert_eq!(fit_logistic_many(&x, &labels, &parts, &problems(3))?, together);
-        for (problem, fit) in problems(1).iter().zip(together) {
-            let fit = fit?;
+        let fitted =
+            |threads, memory_max| fit_logistic_many(&x, &labels, &parts, &problems(threads, memory_max));
+        let enough = 1 << 30;
+        let together = fitted(1, enough)?;
+        assert_eq!(fitted(3, enough)?, together);
+        // Room for one part at a time.
+        let one = 8 * (4 * rows * (rows + 64) + 18 * (2 * rows + features));
+        assert_eq!(fitted(3, one)?, together);
+        let in_no_room = fitted(3, 0)?;
+        assert_ne!(in_no_room, together, "they were to be solved in another way");
+        for ((problem, fit), other) in problems(1, enough).iter().zip(together).zip(in_no_room) {
+            let (fit, other) = (fit?, other?);
             // An L1 term that is next to nothing keeps a problem from the basis.
             let exact = LinearOptions {
                 tol: 1e-12,
@@ -423,8 +432,10 @@ fn check_few_rows(rows: usize, features: usize) -> Result<()> {
                 ..problem.options.clone()
             };
             let alone = fit_logistic(&x, &labels, parts[problem.part], &logistic, &exact)?;
-            let (a, b) = (fit.objective_history[fit.iterations], alone.objective_history[alone.iterations]);
+            let ended = |fit: &LogisticFit| fit.objective_history[fit.iterations];
+            let (a, b, c) = (ended(&fit), ended(&alone), ended(&other));
             ensure!((a - b).abs() <= 1e-6 * b, "{:?}: {a} together, {b} alone", problem.options);
+            ensure!((c - b).abs() <= 1e-6 * b, "{:?}: {c} in no room, {b} alone", problem.options);
             // The objective is that of the coefficients themselves, not only of the basis.
             let largest =
                 alone.model.coefficients.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));

@@ -10,6 +10,8 @@ use emberline_ml::{
     ParamMap, Pipeline, PipelineModel, PipelineStage, Stage, StringIndexer, SubModels, TrainValidationSplit,
     TrainValidationSplitModel, Transformer, TuningEvent, downcast, load, measure, save, split,
 };
+use emberline_table::arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch};
+use emberline_table::arrow::datatypes::{DataType, Field};
 use emberline_table::datafusion::dataframe::DataFrame;
 use emberline_table::datafusion::prelude::{Partitioning, col, ident, lit};
 use emberline_table::{Session, Step, evaluate};
@@ -532,6 +534,37 @@ async fn sub_models_are_saved_as_the_option_says() -> Result<()> {
     let loaded = downcast::<TrainValidationSplitModel>(loaded.stage());
     let found = loaded.and_then(|model| model.sub_models.clone()).map(|models| coefficients(&vec![models]));
     assert!(found.is_some() && found == expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn little_memory_changes_no_more_than_the_tolerance() -> Result<()> {
+    let (rows, features) = (300, 500);
+    let values: Float32Array = (0..rows * features).map(|i| (i * 7919 % 1009) as f32 / 1009.0).collect();
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let vectors = FixedSizeListArray::try_new(item, features as i32, Arc::new(values), None)?;
+    let labels: Float64Array = (0..rows).map(|row| f64::from(u8::from(row % 5 > 2))).collect();
+    let columns: [(&str, ArrayRef); 2] = [("features", Arc::new(vectors)), ("label", Arc::new(labels))];
+    let table = Session::new().context().read_batch(RecordBatch::try_from_iter(columns)?)?;
+    let lr = LogisticRegression::new();
+    let grid =
+        ParamGridBuilder::new().add_grid(lr.params().param("regParam")?, [1.0, 0.3, 0.1, 0.03]).build();
+    let validator = CrossValidator::new(Arc::new(lr), grid, accuracy()).num_folds(3).collect_sub_models(true);
+    let coefficients = async |validator: CrossValidator| -> Result<Vec<f64>> {
+        let found = validator.fit_model(&table).await?.sub_models.unwrap_or_default();
+        let models = found.iter().flatten().flatten().map(|model| downcast(model.as_ref()));
+        let models: Vec<&LogisticRegressionModel> = models.collect::<Option<_>>().unwrap_or_default();
+        Ok(models.iter().flat_map(|model| model.coefficients().iter().copied()).collect())
+    };
+    // One fold's training rows take 1.7 MB while they are solved together.
+    let (much, little) =
+        (coefficients(validator.clone()).await?, coefficients(validator.max_memory_in_mb(1)).await?);
+    assert_eq!((much.len(), little.len()), (12 * features, 12 * features));
+    assert_ne!(much, little, "they were to be solved in another way");
+    let largest = much.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for (much, little) in much.iter().zip(&little) {
+        assert!((much - little).abs() < 2e-3 * largest, "{much} {little}");
+    }
     Ok(())
 }
 
