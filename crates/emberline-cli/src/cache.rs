@@ -20,14 +20,15 @@ pub(crate) struct CacheArgs {
 
 impl CacheArgs {
     /// Lets stages use the cache. One that can't be opened is not used, and that is told.
-    pub(crate) fn open(&self) {
+    pub(crate) fn open(&self) -> Option<Arc<FeatureCache>> {
         if self.no_cache {
-            return;
+            return None;
         }
-        match cache() {
-            Ok(cache) => ml::set_feature_cache(Some(Arc::new(cache))),
-            Err(error) => output::note(format!("warning: no feature cache: {error:#}")),
-        }
+        let cache = cache().map(Arc::new).map_err(|error| {
+            output::note(format!("warning: no feature cache: {error:#}"));
+        });
+        ml::set_feature_cache(cache.clone().ok());
+        cache.ok()
     }
 }
 

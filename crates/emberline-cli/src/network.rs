@@ -37,7 +37,7 @@ impl FeatureArgs {
             None => ready(&self.model, self.layer.as_deref()).await.map(drop)?,
             Some(_) => zoo::card(&self.model).map(drop)?,
         }
-        self.cache.open();
+        let _ = self.cache.open();
         let mut featurizer = DeepImageFeaturizer::new()
             .input_col("image")
             .output_col("features")

@@ -50,10 +50,10 @@ impl FeatureCache {
         self.folder.clone()
     }
 
-    /// Entries, bytes and the limit on bytes.
-    fn stats(&self) -> Result<(u64, u64, u64), Failure> {
+    /// Entries, bytes and the limit on bytes; vectors found and added.
+    fn stats(&self) -> Result<[u64; 5], Failure> {
         let stats = self.inner.stats()?;
-        Ok((stats.entries, stats.bytes, stats.bytes_max))
+        Ok([stats.entries, stats.bytes, stats.bytes_max, stats.found, stats.added])
     }
 
     fn clear(&self) -> Result<(), Failure> {

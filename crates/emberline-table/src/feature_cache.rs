@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use emberline_net::{Digest, home_dir};
 use heed::types::Bytes;
@@ -58,6 +59,8 @@ pub struct FeatureCache {
     meta: Database<Bytes, Bytes>,
     /// This process' number: entries that it uses are newer than those of the processes before it.
     epoch: u64,
+    found: AtomicU64,
+    added: AtomicU64,
 }
 
 /// An entry that was used, but not yet by this process.
@@ -67,7 +70,7 @@ pub(crate) struct Stale {
     epoch: u64,
 }
 
-/// How full a [`FeatureCache`] is.
+/// How full a [`FeatureCache`] is, and what it was good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheStats {
     /// Vectors in it.
@@ -76,6 +79,10 @@ pub struct CacheStats {
     pub bytes: u64,
     /// The limit on these bytes.
     pub bytes_max: u64,
+    /// Vectors that were asked for and found since it was opened, by this process.
+    pub found: u64,
+    /// Vectors that were added since it was opened, by this process.
+    pub added: u64,
 }
 
 impl FeatureCache {
@@ -103,7 +110,8 @@ impl FeatureCache {
         let epoch = number(meta.get(&txn, EPOCH).map_err(failed)?) + 1;
         meta.put(&mut txn, EPOCH, &epoch.to_be_bytes()).map_err(failed)?;
         txn.commit().map_err(failed)?;
-        Ok(Self { dir: dir.into(), env, bytes_max, vectors, order, meta, epoch })
+        let (found, added) = Default::default();
+        Ok(Self { dir: dir.into(), env, bytes_max, vectors, order, meta, epoch, found, added })
     }
 
     /// The folder of the cache that the command and the Python package share.
@@ -158,6 +166,8 @@ impl FeatureCache {
             }
             found.push(parts.map(|(_, numbers)| floats(numbers)));
         }
+        let count = found.iter().filter(|found| found.is_some()).count();
+        self.found.fetch_add(count as u64, Ordering::Relaxed);
         Ok(found)
     }
 
@@ -189,6 +199,7 @@ impl FeatureCache {
         let write = || {
             let mut txn = self.env.write_txn()?;
             let mut bytes = number(self.meta.get(&txn, BYTES)?);
+            let mut added = 0;
             for (image, vector) in vectors {
                 let key = key(network, image);
                 if self.vectors.get(&txn, &key)?.is_some() {
@@ -197,6 +208,7 @@ impl FeatureCache {
                 let numbers = vector.iter().flat_map(|number| number.to_le_bytes());
                 let value: Vec<u8> = self.epoch.to_be_bytes().into_iter().chain(numbers).collect();
                 bytes += size(&value);
+                added += 1;
                 self.vectors.put(&mut txn, &key, &value)?;
                 self.order.put(&mut txn, &place(self.epoch, &key), &[])?;
             }
@@ -204,7 +216,9 @@ impl FeatureCache {
                 bytes = self.make_room(&mut txn, bytes)?;
             }
             self.meta.put(&mut txn, BYTES, &bytes.to_be_bytes())?;
-            txn.commit()
+            txn.commit()?;
+            self.added.fetch_add(added, Ordering::Relaxed);
+            Ok(())
         };
         write().map_err(|e| failed(&self.dir, e))
     }
@@ -229,7 +243,13 @@ impl FeatureCache {
         let read = || {
             let txn = self.env.read_txn()?;
             let bytes = number(self.meta.get(&txn, BYTES)?);
-            Ok(CacheStats { entries: self.vectors.len(&txn)?, bytes, bytes_max: self.bytes_max })
+            Ok(CacheStats {
+                entries: self.vectors.len(&txn)?,
+                bytes,
+                bytes_max: self.bytes_max,
+                found: self.found.load(Ordering::Relaxed),
+                added: self.added.load(Ordering::Relaxed),
+            })
         };
         read().map_err(|e| failed(&self.dir, e))
     }

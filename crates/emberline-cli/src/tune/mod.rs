@@ -96,6 +96,8 @@ struct TuneReport {
     /// Runs of networks over the images, and what they would have been one by one.
     passes: usize,
     passes_one_by_one: usize,
+    /// Features of images that the cache knew.
+    features_known: u64,
     /// Trials measured by this command, and taken from the ledger.
     trials: usize,
     trials_known: usize,
@@ -123,7 +125,7 @@ pub(crate) async fn run(args: TuneArgs, common: Common) -> Result<()> {
     for model in &args.model {
         ready(model, None).await?;
     }
-    args.cache.open();
+    let cache = args.cache.open();
     let files = images.files;
     let label = ident(&images.label);
     let table = images.table.filter(label.clone().is_not_null())?;
@@ -174,7 +176,8 @@ pub(crate) async fn run(args: TuneArgs, common: Common) -> Result<()> {
     if let Some(path) = &args.plot {
         picture(&args, &axes, &candidates, &found).draw(path)?;
     }
-    let report = news.report(args, files, &candidates, &found, bad_images);
+    let features_known = cache.and_then(|cache| cache.stats().ok()).map_or(0, |stats| stats.found);
+    let report = news.report(args, files, &candidates, &found, bad_images, features_known);
     if common.json { output::json(&report) } else { report.print() }
 }
 
@@ -250,6 +253,7 @@ impl News {
         candidates: &[ParamMap],
         found: &CrossValidatorModel,
         bad_images: BadImages,
+        features_known: u64,
     ) -> TuneReport {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let finite = |value: f64| value.is_finite().then_some(value);
@@ -265,6 +269,7 @@ impl News {
             folds: args.folds,
             passes: plan.as_ref().map_or(0, |plan| plan.passes),
             passes_one_by_one: plan.as_ref().map_or(0, |plan| plan.candidates * plan.folds + 1),
+            features_known,
             trials: self.measured.load(Ordering::Relaxed),
             trials_known: self.known.load(Ordering::Relaxed),
             candidates: candidates.iter().enumerate().map(candidate).collect(),
@@ -294,10 +299,11 @@ impl TuneReport {
         output::line(format!("Candidates, by {}-fold cross-validation", self.folds))?;
         output::print(&table)?;
         output::line(format!(
-            "\n{} over {} instead of {}; {} measured, {} taken from the ledger",
+            "\n{} over {} instead of {}, with the features of {} from the cache; {} measured, {} taken from the ledger",
             output::count(self.passes as u64, "run"),
             output::count(self.images, "image"),
             self.passes_one_by_one,
+            output::count(self.features_known, "image"),
             output::count(self.trials as u64, "trial"),
             self.trials_known,
         ))?;

@@ -338,6 +338,7 @@ fn tuning_does_no_work_twice() -> Result<()> {
     let first = place.json(&[&TUNE[..], &["--out", "best.ember", "--plot", "tuning.svg"]].concat())?;
     assert_eq!((&first["passes"], &first["passes_one_by_one"]), (&json!(1), &json!(13)));
     assert_eq!((&first["trials"], &first["trials_known"]), (&json!(12), &json!(0)));
+    assert_eq!(first["features_known"], json!(0));
     assert_eq!(first["candidates"].as_array().map(Vec::len), Some(4));
     let best = first["best"].as_u64().unwrap_or(9) as usize;
     assert!(first["candidates"][best]["mean"].as_f64() > Some(0.9), "{first}");
@@ -349,6 +350,7 @@ fn tuning_does_no_work_twice() -> Result<()> {
     assert_eq!(kept["entries"], json!(12));
     let again = place.json(&[&TUNE[..], &["--out", "again.ember", "--resume"]].concat())?;
     assert_eq!((&again["trials"], &again["trials_known"]), (&json!(0), &json!(12)));
+    assert_eq!(again["features_known"], json!(12));
     assert_eq!(again["candidates"], first["candidates"]);
     assert_eq!(place.json(&["cache"])?["entries"], json!(12));
     let trials = place.json(&["sql", "SELECT count(*) AS n, max(metric) AS best FROM emberline.trials"])?;

@@ -39,7 +39,7 @@ fn what_was_not_used_for_the_longest_time_goes() -> Result<()> {
     {
         let cache = open()?;
         put(&cache, 0..6)?;
-        assert_eq!(cache.stats()?.bytes, 6 * 1_080);
+        assert_eq!((cache.stats()?.bytes, cache.stats()?.added), (6 * 1_080, 6));
     }
     {
         assert_eq!(known(&open()?, &network, [0, 3].into_iter())?, [0, 3]);
@@ -51,6 +51,7 @@ fn what_was_not_used_for_the_longest_time_goes() -> Result<()> {
     let stats = cache.stats()?;
     assert!(stats.entries == 9 && stats.bytes == 9 * 1_080, "{stats:?}");
     let known = known(&cache, &network, 0..11)?;
+    assert_eq!((cache.stats()?.found, cache.stats()?.added), (9, 0), "by this process");
     let kept: Vec<u8> = known.iter().copied().filter(|image| ![1, 2, 4, 5].contains(image)).collect();
     assert_eq!(kept, [0, 3, 6, 7, 8, 9, 10], "what was used or added last stays");
     assert_eq!(known.len(), 9);
