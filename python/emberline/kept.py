@@ -39,8 +39,8 @@ class FeatureCache:
         return Path(self._native.folder())
 
     def stats(self) -> dict[str, int]:
-        """How full it is, ``entries``, ``bytes`` and ``bytesMax``; and what it was good for since it was opened: features
-        ``found`` and ``added``.
+        """How full it is, ``entries``, ``bytes`` and ``bytesMax``; and what it was good for since it was opened:
+        features ``found`` and ``added``.
         """
         return dict(zip(("entries", "bytes", "bytesMax", "found", "added"), self._native.stats()))
 
